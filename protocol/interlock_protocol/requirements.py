@@ -229,6 +229,14 @@ class RequirementResponse(Tolerant):
     reason: str | None = None
 
 
+class RequirementClaim(Tolerant):
+    """Who is on a requirement, so that others wait. Times are in milliseconds since 1970."""
+
+    by: str
+    since: int
+    until: int
+
+
 class StepRequirement(Tolerant):
     """One thing that a run waits for; every field of it is the server's. A signal of the `topic` resolves it.
 
@@ -274,6 +282,7 @@ class StepRequirement(Tolerant):
     executor_session_id: str | None = None
     executor_requirements: list[ExecutorRequirement] | None = None
     assignees: list[str] | None = None
+    claim: RequirementClaim | None = None
     policy: RequirementPolicy | None = None
     voters: list[str] | None = None
     needed: int | None = None
@@ -316,6 +325,7 @@ class ErrorRequirement(Tolerant):
     retry_count: int = 0
     user_input_schema: list[UserInputField] | None = None
     assignees: list[str] | None = None
+    claim: RequirementClaim | None = None
     policy: RequirementPolicy | None = None
     distinct_from: list[str] | None = None
     exclude_starter: bool | None = None

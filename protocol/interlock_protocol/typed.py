@@ -108,6 +108,12 @@ class ExecutorRequirement(TypedDict):
     edited_args: NotRequired[dict[str, JsonValue]]
 
 
+class RequirementClaim(TypedDict):
+    by: str
+    since: int
+    until: int
+
+
 class RequirementResponse(TypedDict):
     voter: str
     by: str
@@ -155,6 +161,7 @@ class StepRequirement(TypedDict):
     executor_session_id: NotRequired[str]
     executor_requirements: NotRequired[list[ExecutorRequirement]]
     assignees: NotRequired[list[str]]
+    claim: NotRequired[RequirementClaim]
     policy: NotRequired[RequirementPolicy]
     voters: NotRequired[list[str]]
     needed: NotRequired[int]
@@ -189,6 +196,7 @@ class ErrorRequirement(TypedDict):
     retry_count: int
     user_input_schema: NotRequired[list[UserInputField]]
     assignees: NotRequired[list[str]]
+    claim: NotRequired[RequirementClaim]
     policy: NotRequired[RequirementPolicy]
     distinct_from: NotRequired[list[str]]
     exclude_starter: NotRequired[bool]
@@ -252,6 +260,7 @@ class StepCompleted(StepEvent):
     step_response: NotRequired[dict[str, JsonValue]]
     duration_ms: int
     logs: NotRequired[list[str]]
+    port: NotRequired[str]
 
 
 class StepSkipped(StepEvent):
@@ -439,6 +448,36 @@ class InteractionResponded(StepEvent):
     reason: NotRequired[str]
 
 
+class InteractionClaimed(StepEvent):
+    event: Literal["InteractionClaimed"]
+    requirement_id: str
+    number: int
+    parts: NotRequired[list[str]]
+    claimed_by: str
+    since: int
+    until: int
+
+
+class InteractionReleased(StepEvent):
+    event: Literal["InteractionReleased"]
+    requirement_id: str
+    number: int
+    parts: NotRequired[list[str]]
+    released_by: str
+    reason: NotRequired[str]
+
+
+class InteractionDelegated(StepEvent):
+    event: Literal["InteractionDelegated"]
+    requirement_id: str
+    number: int
+    parts: NotRequired[list[str]]
+    delegated_by: str
+    to: str
+    reason: NotRequired[str]
+    assignees: list[str]
+
+
 class StepContinued(StepEvent):
     event: Literal["StepContinued"]
     requirement_id: str
@@ -516,6 +555,26 @@ class GraphExecutionStarted(StepEvent):
 class GraphExecutionCompleted(StepEvent):
     event: Literal["GraphExecutionCompleted"]
     task_count: int
+
+
+class MapExecutionStarted(StepEvent):
+    event: Literal["MapExecutionStarted"]
+    item_count: int
+
+
+class MapExecutionCompleted(StepEvent):
+    event: Literal["MapExecutionCompleted"]
+    item_count: int
+
+
+class MapItemStarted(StepEvent):
+    event: Literal["MapItemStarted"]
+    item_index: int
+
+
+class MapItemCompleted(StepEvent):
+    event: Literal["MapItemCompleted"]
+    item_index: int
 
 
 class PortsExecutionStarted(StepEvent):
@@ -679,6 +738,9 @@ Event: TypeAlias = (
     | StepPaused
     | WorkflowRunOutput
     | InteractionResponded
+    | InteractionClaimed
+    | InteractionReleased
+    | InteractionDelegated
     | StepContinued
     | StepExecutorContinued
     | LoopExecutionStarted
@@ -691,6 +753,10 @@ Event: TypeAlias = (
     | RaceExecutionCompleted
     | GraphExecutionStarted
     | GraphExecutionCompleted
+    | MapExecutionStarted
+    | MapExecutionCompleted
+    | MapItemStarted
+    | MapItemCompleted
     | PortsExecutionStarted
     | PortsExecutionCompleted
     | MachineExecutionStarted

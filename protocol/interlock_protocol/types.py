@@ -88,6 +88,8 @@ StepType: TypeAlias = Literal[
     "Workflow",
     "Race",
     "Graph",
+    "Map",
+    "Item",
     "Ports",
     "Machine",
     "Thread",

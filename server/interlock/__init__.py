@@ -11,6 +11,7 @@ from interlock.workflow.containers.condition import Condition
 from interlock.workflow.containers.graph import Graph
 from interlock.workflow.containers.loop import Loop
 from interlock.workflow.containers.machine import Halting, Handler, Machine, State, Transition, Wait
+from interlock.workflow.containers.map import Map
 from interlock.workflow.containers.parallel import Parallel
 from interlock.workflow.containers.ports import Ports
 from interlock.workflow.containers.race import Race
@@ -62,6 +63,7 @@ __all__ = [
     "Loop",
     "Machine",
     "Majority",
+    "Map",
     "OutputError",
     "Parallel",
     "PauseNotice",

@@ -44,6 +44,7 @@ from interlock.engine.work.integrations import Integrations
 from interlock.engine.work.logic import LogicRunners, TextWriter
 from interlock.engine.work.people import groups_of
 from interlock.engine.work.script import Scripts
+from interlock.engine.work.tasks import Prompter
 from interlock.files.objects import open_objects
 from interlock.files.port import Objects
 from interlock.following.feed import Feed
@@ -98,6 +99,7 @@ from interlock.socket.endpoint import SOCKET_PATH, SocketEndpoint
 from interlock.store.migrate import check_current, migrate
 from interlock.store.ports.webhooks import LISTENING_SECONDS
 from interlock.store.sql import SqlStore
+from interlock.tasks.registry import task_types
 from interlock.telemetry.counters import Counters, counted
 from interlock.webhooks.keys import SigningKeys
 from interlock.webhooks.lanes import Ports, Room
@@ -163,6 +165,7 @@ class Interlock:
         self._clock = clock or Clock()
         self._on_pause = on_pause
         self._widgets = widgets or {}
+        self._types = task_types()
         self.settings = settings
         self._authenticator = authenticator
         self._services: Services | None = None
@@ -205,7 +208,7 @@ class Interlock:
             vault = cache(partial(vault_to_keep, self.settings))
             keeper = Keeper(store, vault, self.known)
             integrations = Integrations(KeptIntegrations(keeper), GuardedTransport(Allowed(self.settings.http_allow)))
-            stored = StoredDefinitions(store, compiled)
+            stored = StoredDefinitions(store, partial(compiled, types=self._types))
             definitions = EveryDefinition(self._code, stored)
             notices = self._notices(store)
             if self.settings.notifiers_templates is not None:
@@ -263,6 +266,7 @@ class Interlock:
                 objects,
                 webhooks,
                 notices,
+                self._types,
                 scripts.check,
             )
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
@@ -357,12 +361,13 @@ class Interlock:
     def _runners(self, scripts: Scripts, keeper: Keeper, integrations: Integrations) -> LogicRunners:
         calls = HttpCalls(counters=self.counters, transport=integrations.transport)
         secrets = EverySecret(keeper, self._environment)
-        return LogicRunners(scripts, calls, secrets, _writer(self.settings.ai_model), integrations)
+        writer, prompter = _by_models(self.settings.ai_model)
+        return LogicRunners(scripts, calls, secrets, writer, integrations, self._types, prompter)
 
     async def _definitions_in_files(self, check_script: ScriptCheck) -> Sequence[InFile]:
         if self.settings.definitions is None:
             return ()
-        check = partial(faults_of, check_script=check_script)
+        check = partial(faults_of, check_script=check_script, types=self._types)
         return await definitions_in(self.settings.definitions, check, self._code.is_in_code)
 
     async def _open_log(self, database: Database) -> Log:
@@ -502,19 +507,20 @@ async def _all_know(look: Callable[[], None], *, is_alone: bool) -> None:
         await asyncio.sleep(1.25 * LISTENING_SECONDS)
 
 
-def _writer(model: str | None) -> TextWriter | None:
-    """Return what has models write texts, if Pydantic AI is installed.
+def _by_models(model: str | None) -> tuple[TextWriter | None, Prompter | None]:
+    """Return what has models write texts, and what answers prompts, if Pydantic AI is installed.
 
     Raises:
         MissingExtra: it isn't, and a model is set.
     """
     try:
         from interlock.agents.instructions import PydanticWriter
+        from interlock.agents.prompting import PydanticPrompter
     except MissingExtra:
         if model is not None:
             raise
-        return None
-    return PydanticWriter(model)
+        return None, None
+    return PydanticWriter(model), PydanticPrompter(model)
 
 
 def _provider(settings: Settings) -> tuple[Provider, Terms] | None:

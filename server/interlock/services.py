@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from interlock.auth.tokens import Authenticator
 from interlock.definitions.port import Definitions
@@ -19,6 +19,7 @@ from interlock.ratelimit import RateLimits
 from interlock.secrets.stored import StoredSecrets
 from interlock.store.port import Store
 from interlock.webhooks.service import WebhookService
+from interlock.workflow.declare.task_types import TaskTypes
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Services:
 
     Attributes:
         objects: where the bytes of files are.
+        task_types: the types of tasks that this server has.
         check_script: says what is wrong with a script, for this account; None if this server runs no scripts.
     """
 
@@ -44,4 +46,5 @@ class Services:
     objects: Objects
     webhooks: WebhookService
     notices: Notices
+    task_types: TaskTypes = field(default_factory=dict)
     check_script: Callable[[str, str], Awaitable[str | None]] | None = None

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.support.machines import GONE, NAMES, changed, fixture
 
 from interlock.definitions.machine_checks import MAX_DEFINITION_BYTES, MAX_TOLD, check, scripts_in
+from interlock.tasks.builtin import BUILT_IN
 from interlock.workflow.declare.checks import Fault
 
 MANY = settings(max_examples=75, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -297,13 +298,32 @@ def test_a_script_that_does_not_parse_is_found_with_its_line() -> None:
     assert fault == Fault("states.end.on_enter.code", "The script can't be read: line 1: unexpected end.")
 
 
-def test_tasks_are_checked_by_whoever_has_them() -> None:
-    definition = changed(SMALL, "states.start.logic", {"type": "task", "task": "mail", "input": {"to": "x"}})
-    assert errors(definition) == ["states.start.logic.task"]
-    asked: list[Any] = []
-    assert errors(definition, takes_task=lambda *what: asked.append(what)) == []
-    assert asked == [("mail", {"to": "x"})]
-    assert errors(definition, takes_task=lambda *_: "It needs a subject.") == ["states.start.logic.task"]
+@pytest.mark.parametrize(
+    ("task", "where"),
+    [
+        ({"task": "github_isue", "input": {}}, ["task"]),
+        ({"task": "approval", "input": {"message": "?"}}, ["task"]),  # a halt asks people
+        ({"task": "script", "input": {"code": "return {}"}, "integration": "any"}, ["integration"]),
+        ({"task": "slack_message", "input": {"channel": "#a", "text": "b"}}, ["integration"]),
+        ({"task": "slack_message", "integration": "s", "input": {"chanel": "#a", "text": "${tasks.A}"}},
+         ["input.chanel", "input.text", "input.channel"]),
+        ({"task": "slack_message", "integration": "s", "input": {"channel": "#a", "text": "${secrets.KEY}"}},
+         ["input.text"]),
+        ({"task": "http", "input": {"url": "https://a.example/${workflow_data.id}", "body": "${secrets.KEY}"}}, []),
+        ({"task": "http", "input": {"url": "https://a.example", "headers": {"A": 1}, "method": "${input.m}"}},
+         ["input.headers.A"]),
+        ({"task": "script", "input": {"code": "return {a: `${b}`}", "input": "${workflow_data.x}"}}, []),
+    ],
+)  # fmt: skip
+def test_a_task_is_checked_by_the_schema_of_its_type(task: dict[str, Any], where: list[str]) -> None:
+    definition = changed(SMALL, "states.start.logic", {"type": "task", **task})
+    assert errors(definition, types=BUILT_IN) == [f"states.start.logic.{each}" for each in where]
+
+
+def test_where_not_all_types_are_known_an_unknown_one_is_a_warning() -> None:
+    definition = changed(SMALL, "states.start.logic", {"type": "task", "task": "ours", "input": {"to": "x"}})
+    assert errors(definition, types=BUILT_IN) == ["states.start.logic.task"]
+    assert errors(definition, types=BUILT_IN, are_all_types=False) == []
 
 
 # ── What goes together ──────────────────────────────────────────────────────────────────────────────────

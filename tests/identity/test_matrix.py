@@ -218,6 +218,8 @@ async def acted(server: Server, action: str, token: str | None) -> int:
         message["run_id"] = server.places["run_id"]
     if action == "signal":
         message["topic"] = "kept"
+    if action in ("claim", "release", "delegate"):
+        message |= {"requirement_id": server.decision[0]["id"], "to": "kept"}
     if action == "authenticate":
         message["token"] = token or "x"
     if action == "continue-workflow":

@@ -17,6 +17,7 @@ from interlock import (
     Link,
     Loop,
     Machine,
+    Map,
     Parallel,
     Ports,
     Race,
@@ -115,6 +116,17 @@ async def race(run: Run) -> None:
     """A race: one branch fails with something open in it, one wins after a person let it go, one is withdrawn."""
     await run.until("StepsWithdrawn")
     await (await run.paused("quick")).confirm()
+    await run.completed()
+
+
+@scenario(
+    Map("each", [Step("one", echo), Step("two", echo, human_review=Confirm())], items=["a", "b", "c"], at_once=1),
+    Step("after", echo),
+)
+async def map_(run: Run) -> None:
+    """Steps for each item of a list, one after the other, each with a pause of its own."""
+    for _ in range(3):
+        await (await run.paused()).confirm()
     await run.completed()
 
 

@@ -367,6 +367,28 @@ async def quorum(run: Run) -> None:
     await run.completed()
 
 
+@scenario(
+    Step("act", agent=Assistant(REQUESTS[:2]), human_review=ToolReview(assignees=["ana", "ben"])),
+    Step("deploy", echo, human_review=Confirm(assignees=["ana", "group:ops"])),
+)
+async def claimed(run: Run) -> None:
+    """Tools of an agent that are claimed between two decisions, and a question that is claimed, released and handed
+    over, with a restart between."""
+    ana, ben = run.as_user("ana"), run.as_user("ben")
+    pause = await ana.paused()
+    await ana.claim(pause)
+    await ana.pending[0].approve(pause.tools[0])
+    await ana.release(ana.pending[0])
+    await ben.claim(ben.pending[0])
+    await ben.pending[0].approve(pause.tools[1])
+    await run.until("StepPaused", step="deploy")
+    await ana.claim(await ana.paused())
+    await ana.delegate(ana.pending[0], "cat", reason="On holiday.")
+    await run.restart()
+    await (await run.as_user("cat").paused()).confirm()
+    await run.completed()
+
+
 class Order(BaseModel):
     fruit: str
     crates: int = 1

@@ -24,6 +24,7 @@ from interlock import (
     Interaction,
     Link,
     Loop,
+    Map,
     Parallel,
     Race,
     Review,
@@ -151,7 +152,7 @@ class Model:
                 return True
         return False
 
-    def inside(self, node: Any, path: Path, sent: Sent, *, goes_else: bool) -> Any:
+    def inside(self, node: Any, path: Path, sent: Sent, *, goes_else: bool) -> Any:  # noqa: C901
         match node:
             case Step(workflow=None):
                 return self.step(node, path, sent)
@@ -166,6 +167,8 @@ class Model:
                 return self.parallel(node, path, sent)
             case Race():
                 return self.race(node, path, sent)
+            case Map():
+                return self.map(node, path, sent)
             case Graph():
                 return self.graph(node, path, sent)
             case Condition(evaluator=Says(value=holds)):
@@ -215,43 +218,90 @@ class Model:
             return NOTHING if winner is None else contents[winner]
         raise Failed if failed and failed + skipped == len(node.steps) else Halted
 
+    def map(self, node: Map, path: Path, sent: Sent) -> Any:
+        before, contents = set(self.waiting), []
+        halted: list[Halted] = []
+        live = 0
+        for number in range(1, len(node.items) + 1):  # type: ignore[arg-type]
+            if live == node.at_once:
+                break
+            try:
+                content = self.sequence(node.item.steps, (*path, "item" if number == 1 else f"item_{number}"), sent)
+            except Halted as halt:
+                live += not isinstance(halt, Failed)
+                halted.append(halt)
+                continue
+            contents.append(None if content is NOTHING else content)
+        failed = next((halt for halt in halted if isinstance(halt, Failed)), None)
+        if failed is not None:
+            self.races.add(path)
+            self.gone |= self.waiting - before
+            raise failed
+        if halted:
+            raise halted[0]
+        return contents
+
     def graph(self, graph: Graph, path: Path, sent: Sent) -> Any:
-        """The tasks stand in an order in which no link leads back."""
+        """The tasks stand in an order in which no link leads back; what `always` leads to has no other links."""
         ended: dict[str, str] = {}
         contents: dict[str, Any] = {}
+        asked: dict[str, set[tuple[Path, str]]] = {}
         links = graph.links.links
         for child in graph.tasks:
-            into = [link for link in links if link.target == child.name]
+            ways = [_way(link, ended.get(link.source)) for link in links if link.target == child.name]
             is_any = graph.links.joins.get(child.name) == "any"
-            held = [link.on in ("always", ended[link.source]) for link in into if link.source in ended]
-            decides = is_any in held or (len(held) == len(into) > 0)
-            if into and not decides:
+            if "open" in ways and not (is_any and "taken" in ways):
                 continue
-            inside = (*path, child.name)
-            if into and not (any(held) if is_any else all(held)):
-                self.skipped[inside, "unreachable"] += 1
-                ended[child.name] = "skipped"
+            if ways and ("taken" not in ways or ("blocked" in ways and not is_any)):
+                self.skipped[(*path, child.name), "unreachable"] += 1
+                ended[child.name] = "blocked" if "blocked" in ways else "skipped"
                 continue
-            others, skips = set(self.waiting), self.skipped.copy()
-            try:
-                content = self.node(child, inside, sent)
-            except Failed:
-                ended[child.name] = "failed"
-                self.gone |= self.waiting - others
-                self.races |= set() if isinstance(child, Step) and child.workflow is None else {inside}
-            except Halted:
-                continue
-            else:
-                was_skipped = any(place == inside for place, _ in self.skipped - skips)
-                ended[child.name] = "skipped" if was_skipped else "completed"
-                if content is not NOTHING:
-                    contents[child.name] = content
+            asked[child.name] = self.task(child, path, sent, ended, contents)
+        handled = {link.source for link in links if link.on == "failed"}
+        if any(how == "failed" and name not in handled for name, how in ended.items()):
+            self.broken(graph, path, sent, ended, asked)
         if len(ended) < len(graph.tasks):
             raise Halted
-        handled = {link.source for link in links if link.on != "completed"}
-        if any(how == "failed" and name not in handled for name, how in ended.items()):
-            raise Failed
         return {name: each for name, each in contents.items() if not contents.keys() & _after(name, links)}
+
+    def task(
+        self, child: Any, path: Path, sent: Sent, ended: dict[str, str], contents: dict[str, Any]
+    ) -> set[tuple[Path, str]]:
+        """A task of a graph: how it ended, if it did, and what it has to tell. Returns what it waits for."""
+        inside, others, skips = (*path, child.name), set(self.waiting), self.skipped.copy()
+        try:
+            content = self.node(child, inside, sent)
+        except Failed:
+            ended[child.name] = "failed"
+            self.gone |= self.waiting - others
+            self.races |= set() if isinstance(child, Step) and child.workflow is None else {inside}
+        except Halted:
+            return self.waiting - others
+        else:
+            was_skipped = any(place == inside for place, _ in self.skipped - skips)
+            ended[child.name] = "skipped" if was_skipped else "completed"
+            if content is not NOTHING:
+                contents[child.name] = content
+        return set()
+
+    def broken(
+        self, graph: Graph, path: Path, sent: Sent, ended: dict[str, str], asked: dict[str, set[tuple[Path, str]]]
+    ) -> None:
+        """A graph in which something failed that nothing handles: how far the others had come by then isn't said by
+        the rules. What `always` leads to still comes, and the others are asked no more."""
+        self.races.add(path)
+        for child in graph.tasks:
+            links = [link for link in graph.links.links if link.target == child.name]
+            if not any(link.on == "always" for link in links):
+                self.skipped[(*path, child.name), "unreachable"] += 1
+                self.gone |= asked.get(child.name, set())
+                ended.setdefault(child.name, "skipped")
+                continue
+            sources = [link.source in ended for link in links]
+            is_any = graph.links.joins.get(child.name) == "any"
+            if child.name not in ended and child.name not in asked and (any(sources) if is_any else all(sources)):
+                self.task(child, path, sent, ended, {})
+        raise Failed if len(ended) == len(graph.tasks) else Halted
 
     # --- what is reviewed ---
 
@@ -369,6 +419,17 @@ class Model:
             decided = sorted(event["decision"]["executor_requirements"], key=lambda each: each["id"])
             told.append([_told(request.tool.args, each) for request, each in zip(turn, decided, strict=True)])
         return told
+
+
+def _way(link: Link, end: str | None) -> str:
+    """What has become of a link: `open`, `taken`, `blocked`, or `other`."""
+    if end is None:
+        return "open"
+    if link.on == "always":
+        return "taken"
+    if link.on == "failed":
+        return "taken" if end == "failed" else "other"
+    return {"completed": "taken", "skipped": "other"}.get(end, "blocked")
 
 
 def _after(name: str, links: Collection[Link]) -> set[str]:

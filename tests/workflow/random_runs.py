@@ -21,6 +21,7 @@ from interlock import (
     Interaction,
     Link,
     Loop,
+    Map,
     Parallel,
     Race,
     Review,
@@ -156,11 +157,11 @@ class Drawn:
         name = f"n{next(self.names)}"
         if depth == 0 or self.pick([True, False]):
             return self.leaf(name)
-        kinds = ["Steps", "Parallel", "Graph", "Workflow", "Condition", "Router", "Loop"]
+        kinds = ["Steps", "Parallel", "Graph", "Map", "Workflow", "Condition", "Router", "Loop"]
         kind = self.pick([*kinds, "Race"] if self.races else kinds)
         around = self.races, self.in_race
         self.races &= kind != "Router"  # it may run them again, and who was first then would be told of one place
-        self.in_race |= kind in ("Race", "Graph")
+        self.in_race |= kind in ("Race", "Graph", "Map")
         children = [self.node(depth - 1) for _ in range(self.pick([1, 2] if kind == "Loop" else [1, 2, 3]))]
         self.races, self.in_race = around
         make = {
@@ -168,6 +169,7 @@ class Drawn:
             "Parallel": self.parallel,
             "Race": self.race,
             "Graph": self.graph,
+            "Map": self.map,
             "Workflow": self.nested,
             "Condition": self.condition,
             "Router": self.router,
@@ -248,9 +250,14 @@ class Drawn:
     def graph(self, name: str, children: list[Any]) -> Graph:
         names = [child.name for child in children]
         pairs = [pair for pair in itertools.combinations(names, 2) if self.pick([True, True, False])]
-        links = [Link(*pair, self.pick(["completed", "completed", "failed", "always"])) for pair in pairs]
+        ons = {each: self.pick([["completed", "completed", "failed"], ["always"]]) for each in names}
+        links = [Link(*pair, self.pick(ons[pair[1]])) for pair in pairs]
         joins: dict[str, Any] = {each: "any" for each in names if self.pick([True, False, False])}
         return Graph(name, children, links, joins=joins, human_review=self.maybe(self.confirm))
+
+    def map(self, name: str, children: list[Any]) -> Map:
+        items = list(range(self.pick([0, 1, 2, 3])))
+        return Map(name, children, items=items, at_once=self.pick([1, 2, 10]), human_review=self.maybe(self.confirm))
 
     def nested(self, name: str, children: list[Any]) -> Step:
         inner = Workflow(f"inner-{name}", steps=children)

@@ -18,6 +18,9 @@ export type ClientMessage =
   | Reconnect
   | CancelWorkflow
   | SendSignal
+  | Claim
+  | Release
+  | Delegate
   | Unfollow
   | FollowRuns
   | UnfollowRuns
@@ -58,6 +61,9 @@ export type RunEvent =
   | StepPaused
   | WorkflowRunOutput
   | InteractionResponded
+  | InteractionClaimed
+  | InteractionReleased
+  | InteractionDelegated
   | StepContinued
   | StepExecutorContinued
   | LoopExecutionStarted
@@ -70,6 +76,10 @@ export type RunEvent =
   | RaceExecutionCompleted
   | GraphExecutionStarted
   | GraphExecutionCompleted
+  | MapExecutionStarted
+  | MapExecutionCompleted
+  | MapItemStarted
+  | MapItemCompleted
   | PortsExecutionStarted
   | PortsExecutionCompleted
   | MachineExecutionStarted
@@ -247,6 +257,36 @@ export interface SendSignal {
   topic: string;
   payload?: JsonValue;
   idempotency_key?: string | null;
+}
+/**
+ * Says that the user is on a requirement, so that nobody else decides it: for 15 minutes, until it is said again,
+ * and for 2 hours at most.
+ */
+export interface Claim {
+  action: "claim";
+  request_id?: string | null;
+  run_id: string;
+  requirement_id: string;
+}
+/**
+ * Gives up a claim; an admin may give up that of somebody else.
+ */
+export interface Release {
+  action: "release";
+  request_id?: string | null;
+  run_id: string;
+  requirement_id: string;
+}
+/**
+ * Hands a requirement over to somebody else: a user id, or `group:NAME`. Both stand behind the decision.
+ */
+export interface Delegate {
+  action: "delegate";
+  request_id?: string | null;
+  run_id: string;
+  requirement_id: string;
+  to: string;
+  reason?: string | null;
 }
 /**
  * Stops following a run, which goes on.
@@ -478,6 +518,8 @@ export interface PendingSummary {
     | "Workflow"
     | "Race"
     | "Graph"
+    | "Map"
+    | "Item"
     | "Ports"
     | "Machine"
     | "Thread"
@@ -678,7 +720,7 @@ export interface RunResponseContentEvent {
   executor_type?: string;
 }
 /**
- * The step ended with an output; it is never run again.
+ * The step ended with an output; it is never run again. `port` is which way to go on after it.
  */
 export interface StepCompleted {
   event: "StepCompleted";
@@ -704,6 +746,7 @@ export interface StepCompleted {
   };
   duration_ms: number;
   logs?: string[];
+  port?: string;
 }
 /**
  * The step ended without an output, and the workflow goes on.
@@ -1130,6 +1173,8 @@ export interface StepRequirement {
     | "Workflow"
     | "Race"
     | "Graph"
+    | "Map"
+    | "Item"
     | "Ports"
     | "Machine"
     | "Thread"
@@ -1165,6 +1210,7 @@ export interface StepRequirement {
   executor_session_id?: string;
   executor_requirements?: ExecutorRequirement[];
   assignees?: string[];
+  claim?: RequirementClaim;
   policy?: RequirementPolicy;
   voters?: string[];
   needed?: number;
@@ -1185,6 +1231,14 @@ export interface StepRequirement {
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
   allowed_on_reject?: ("skip" | "cancel" | "else" | "retry")[];
+}
+/**
+ * Who is on a requirement, so that others wait. Times are in milliseconds since 1970.
+ */
+export interface RequirementClaim {
+  by: string;
+  since: number;
+  until: number;
 }
 /**
  * One of several responses to a requirement: the latest of each person. `at` is in milliseconds since 1970.
@@ -1217,6 +1271,7 @@ export interface ErrorRequirement {
   retry_count: number;
   user_input_schema?: UserInputField[];
   assignees?: string[];
+  claim?: RequirementClaim;
   policy?: RequirementPolicy;
   distinct_from?: string[];
   exclude_starter?: boolean;
@@ -1272,6 +1327,88 @@ export interface InteractionResponded {
   late?: boolean;
   on_behalf_of?: string;
   reason?: string;
+}
+/**
+ * Somebody is on a requirement, or stays on it, so that nobody else decides it until then. `since` and `until` are
+ * in milliseconds since 1970.
+ */
+export interface InteractionClaimed {
+  event: "InteractionClaimed";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  number: number;
+  parts?: string[];
+  claimed_by: string;
+  since: number;
+  until: number;
+}
+/**
+ * A claim was given up, or an admin has ended it.
+ */
+export interface InteractionReleased {
+  event: "InteractionReleased";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  number: number;
+  parts?: string[];
+  released_by: string;
+  reason?: string;
+}
+/**
+ * Somebody has handed a requirement over; a claim on it has ended. `assignees` are those who may decide it now.
+ */
+export interface InteractionDelegated {
+  event: "InteractionDelegated";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  number: number;
+  parts?: string[];
+  delegated_by: string;
+  to: string;
+  reason?: string;
+  assignees: string[];
 }
 /**
  * A requirement of a step was resolved. `resolved_at` is in milliseconds since 1970.
@@ -1562,6 +1699,94 @@ export interface GraphExecutionCompleted {
   parent_step_id?: string;
   nested_depth?: number;
   task_count: number;
+}
+/**
+ * The steps of a map begin, for several of its items at once.
+ */
+export interface MapExecutionStarted {
+  event: "MapExecutionStarted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  item_count: number;
+}
+/**
+ * The steps of a map ended for every item.
+ */
+export interface MapExecutionCompleted {
+  event: "MapExecutionCompleted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  item_count: number;
+}
+/**
+ * The steps of a map begin for one item; `item_index` counts from 0.
+ */
+export interface MapItemStarted {
+  event: "MapItemStarted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  item_index: number;
+}
+/**
+ * The steps of a map ended for one item.
+ */
+export interface MapItemCompleted {
+  event: "MapItemCompleted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  item_index: number;
 }
 /**
  * The branch was chosen by the port of the step before; null if there is none for it, and the node is skipped.

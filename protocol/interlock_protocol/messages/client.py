@@ -116,6 +116,33 @@ class SendSignal(ClientMessage):
     idempotency_key: Key | None = None
 
 
+class Claim(ClientMessage):
+    """Says that the user is on a requirement, so that nobody else decides it: for 15 minutes, until it is said again,
+    and for 2 hours at most."""
+
+    action: Literal["claim"] = "claim"
+    run_id: Name
+    requirement_id: Name
+
+
+class Release(ClientMessage):
+    """Gives up a claim; an admin may give up that of somebody else."""
+
+    action: Literal["release"] = "release"
+    run_id: Name
+    requirement_id: Name
+
+
+class Delegate(ClientMessage):
+    """Hands a requirement over to somebody else: a user id, or `group:NAME`. Both stand behind the decision."""
+
+    action: Literal["delegate"] = "delegate"
+    run_id: Name
+    requirement_id: Name
+    to: Name
+    reason: str | None = Field(default=None, max_length=MAX_REASON)
+
+
 class Unfollow(ClientMessage):
     """Stops following a run, which goes on."""
 
@@ -201,6 +228,9 @@ AnyClientMessage = (
     | Reconnect
     | CancelWorkflow
     | SendSignal
+    | Claim
+    | Release
+    | Delegate
     | Unfollow
     | FollowRuns
     | UnfollowRuns
@@ -219,6 +249,9 @@ CLIENT_MESSAGES: dict[str, type[AnyClientMessage]] = {
         Reconnect,
         CancelWorkflow,
         SendSignal,
+        Claim,
+        Release,
+        Delegate,
         Unfollow,
         FollowRuns,
         UnfollowRuns,

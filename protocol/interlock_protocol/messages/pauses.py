@@ -160,6 +160,43 @@ class InteractionResponded(StepEvent):
     reason: str | None = None
 
 
+class AttendedEvent(StepEvent):
+    """What happens to an open requirement without deciding it. `number` counts this from 1; `parts` are the ids of an
+    agent's tools that nobody has decided yet."""
+
+    requirement_id: str
+    number: int
+    parts: list[str] | None = None
+
+
+class InteractionClaimed(AttendedEvent):
+    """Somebody is on a requirement, or stays on it, so that nobody else decides it until then. `since` and `until` are
+    in milliseconds since 1970."""
+
+    event: Literal["InteractionClaimed"] = "InteractionClaimed"
+    claimed_by: str
+    since: int
+    until: int
+
+
+class InteractionReleased(AttendedEvent):
+    """A claim was given up, or an admin has ended it."""
+
+    event: Literal["InteractionReleased"] = "InteractionReleased"
+    released_by: str
+    reason: str | None = None
+
+
+class InteractionDelegated(AttendedEvent):
+    """Somebody has handed a requirement over; a claim on it has ended. `assignees` are those who may decide it now."""
+
+    event: Literal["InteractionDelegated"] = "InteractionDelegated"
+    delegated_by: str
+    to: str
+    reason: str | None = None
+    assignees: list[str]
+
+
 class StepContinued(StepEvent):
     """A requirement of a step was resolved. `resolved_at` is in milliseconds since 1970.
 

@@ -13,6 +13,9 @@ from pydantic import Field
 
 from interlock_protocol.messages.base import RunEvent, StepEvent
 from interlock_protocol.messages.pauses import (
+    InteractionClaimed,
+    InteractionDelegated,
+    InteractionReleased,
     InteractionResponded,
     RouterPaused,
     StepContinued,
@@ -57,7 +60,7 @@ class RunResponseContentEvent(StepEvent):
 
 
 class StepCompleted(StepEvent):
-    """The step ended with an output; it is never run again."""
+    """The step ended with an output; it is never run again. `port` is which way to go on after it."""
 
     event: Literal["StepCompleted"] = "StepCompleted"
     content: JsonValue = None
@@ -65,6 +68,7 @@ class StepCompleted(StepEvent):
     step_response: dict[str, JsonValue] | None = None
     duration_ms: int = 0
     logs: list[str] | None = None
+    port: str | None = None
 
 
 class StepSkipped(StepEvent):
@@ -157,6 +161,34 @@ class GraphExecutionCompleted(StepEvent):
 
     event: Literal["GraphExecutionCompleted"] = "GraphExecutionCompleted"
     task_count: int
+
+
+class MapExecutionStarted(StepEvent):
+    """The steps of a map begin, for several of its items at once."""
+
+    event: Literal["MapExecutionStarted"] = "MapExecutionStarted"
+    item_count: int
+
+
+class MapExecutionCompleted(StepEvent):
+    """The steps of a map ended for every item."""
+
+    event: Literal["MapExecutionCompleted"] = "MapExecutionCompleted"
+    item_count: int
+
+
+class MapItemStarted(StepEvent):
+    """The steps of a map begin for one item; `item_index` counts from 0."""
+
+    event: Literal["MapItemStarted"] = "MapItemStarted"
+    item_index: int
+
+
+class MapItemCompleted(StepEvent):
+    """The steps of a map ended for one item."""
+
+    event: Literal["MapItemCompleted"] = "MapItemCompleted"
+    item_index: int
 
 
 class PortsExecutionStarted(StepEvent):
@@ -383,6 +415,9 @@ RUN_EVENTS: dict[str, type[RunEvent]] = {
         StepPaused,
         WorkflowRunOutput,
         InteractionResponded,
+        InteractionClaimed,
+        InteractionReleased,
+        InteractionDelegated,
         StepContinued,
         StepExecutorContinued,
         LoopExecutionStarted,
@@ -395,6 +430,10 @@ RUN_EVENTS: dict[str, type[RunEvent]] = {
         RaceExecutionCompleted,
         GraphExecutionStarted,
         GraphExecutionCompleted,
+        MapExecutionStarted,
+        MapExecutionCompleted,
+        MapItemStarted,
+        MapItemCompleted,
         PortsExecutionStarted,
         PortsExecutionCompleted,
         MachineExecutionStarted,

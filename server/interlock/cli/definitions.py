@@ -23,6 +23,7 @@ from interlock.definitions.checking import ScriptCheck, faults_of
 from interlock.definitions.diagram import diagram
 from interlock.definitions.files import SUFFIXES, UnreadableFile, definition_in
 from interlock.engine.work.script import Scripts
+from interlock.tasks.registry import task_types
 from interlock.workflow.activities import LogicError
 from interlock_protocol.types import JsonObject
 
@@ -101,7 +102,7 @@ async def _checked(path: Path, check_script: ScriptCheck, out: IO[str]) -> JsonO
     except UnreadableFile as error:
         _say(out, f"{path}: {error}")
         return None
-    faults = await faults_of(definition, check_script)
+    faults = await faults_of(definition, check_script, task_types(), are_all_types=False)
     for fault in faults:
         where = f"{fault.path}: " if fault.path else ""
         _say(out, f"{path}: {'warning: ' if fault.is_warning else ''}{where}{fault.message}")

@@ -40,6 +40,8 @@ from interlock_protocol.messages import (
     GraphExecutionCompleted,
     GraphExecutionStarted,
     LoopIterationStarted,
+    MapExecutionCompleted,
+    MapExecutionStarted,
     ParallelExecutionCompleted,
     ParallelExecutionStarted,
     PortsExecutionStarted,
@@ -214,9 +216,9 @@ class Screen:
             self._last_error = event.error
         elif isinstance(event, StepExecutorPaused):
             self._tools.update((tool.id, tool.name) for tool in waiting(event.executor_requirements))
-        if isinstance(event, ParallelExecutionStarted | RaceExecutionStarted | GraphExecutionStarted):
+        if isinstance(event, _AT_ONCE):
             self._parallels[tuple(event.step_path)] = None
-        elif isinstance(event, ParallelExecutionCompleted | RaceExecutionCompleted | GraphExecutionCompleted):
+        elif isinstance(event, _NO_MORE):
             self._parallels.pop(tuple(event.step_path), None)
 
     def _completed(self, event: StepCompleted, key: _Key) -> None:
@@ -341,6 +343,10 @@ _RUN_WORDS: dict[type[ServerMessage], _Words] = {
     ),
 }
 
+_AT_ONCE = (ParallelExecutionStarted, RaceExecutionStarted, GraphExecutionStarted, MapExecutionStarted)
+_NO_MORE = (ParallelExecutionCompleted, RaceExecutionCompleted, GraphExecutionCompleted, MapExecutionCompleted)
+"""The beginnings and ends of containers in which several steps run at once."""
+
 _STEP_WORDS: dict[type[ServerMessage], _Words] = {
     StepStarted: lambda event: (
         f"● {title(event)}" + (f"  (attempt {event.attempt})" if event.attempt > 1 else ""),
@@ -355,6 +361,8 @@ _STEP_WORDS: dict[type[ServerMessage], _Words] = {
     ),
     ParallelExecutionStarted: lambda event: (f"∥ {event.step_name}  {event.parallel_step_count} at once", "bold"),
     PortsExecutionStarted: lambda event: (f"◇ {event.step_name}  {event.port or 'no port'}", "bold"),
+    MapExecutionStarted: lambda event: (f"◇ {event.step_name}  {event.item_count} items", "bold"),
+    MapExecutionCompleted: lambda event: (f"◆ {event.step_name}", "bold"),
     GraphExecutionStarted: lambda event: (f"◇ {event.step_name}  {event.task_count} tasks", "bold"),
     GraphExecutionCompleted: lambda event: (f"◆ {event.step_name}", "bold"),
     RaceExecutionStarted: lambda event: (f"⚑ {event.step_name}  {event.race_step_count} in a race", "bold"),

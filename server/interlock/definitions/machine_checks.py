@@ -23,6 +23,7 @@ from interlock.definitions.machine_graph import states_of
 from interlock.workflow.declare import templates
 from interlock.workflow.declare.checks import Fault, inside, quoted, type_in_words
 from interlock.workflow.declare.nodes import RESERVED_WORKFLOW_IDS
+from interlock.workflow.declare.task_types import TaskTypes
 from interlock.workflow.declare.values import check_name
 from interlock_protocol.faults import shortened
 from interlock_protocol.limits import MAX_CLIENT_DEPTH, MAX_NAME, MIB
@@ -38,22 +39,23 @@ SCHEMA_VERSION = 1
 """The version of the language of definitions."""
 
 Parses = Callable[[str], str | None]
-TakesTask = Callable[[str, object], str | None]
 
 
-def check(definition: object, *, parses: Parses | None = None, takes_task: TakesTask | None = None) -> list[Fault]:
+def check(
+    definition: object, *, parses: Parses | None = None, types: TaskTypes | None = None, are_all_types: bool = True
+) -> list[Fault]:
     """Return all faults and warnings of a definition, in its order; it is valid if there are only warnings.
 
     Args:
         definition: any JSON value.
         parses: returns what is wrong with a script, with its line; None if nothing is. Without it, no script is read.
-        takes_task: returns what is wrong with a task of this type and input; None if nothing is. Without it, there are
-            no tasks.
+        types: the types of tasks that there are; none by default.
+        are_all_types: whether there are no others: then a task of another is a fault.
     """
     unreadable = list(_of_json(definition))
     if unreadable:
         return unreadable
-    return _told(_of_definition(definition, Context(parses=parses, takes_task=takes_task)))
+    return _told(_of_definition(definition, Context(parses=parses, types=types or {}, are_all_types=are_all_types)))
 
 
 def scripts_in(definition: object) -> set[str]:

@@ -16,9 +16,10 @@ from typing import Any, TypeAlias
 from interlock.definitions.machine_graph import target_of
 from interlock.workflow.containers.machine import Halting, Handler, Machine, State, Transition, Wait
 from interlock.workflow.declare.data_paths import parts_of
-from interlock.workflow.declare.logic import HttpLogic, Logic, Retry, ScriptLogic, TextLogic
+from interlock.workflow.declare.logic import HttpLogic, Logic, Retry, ScriptLogic, TaskLogic, TextLogic
 from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.declare.policies import policy_in
+from interlock.workflow.declare.task_types import TaskTypes
 from interlock.workflow.declare.widgets import Widget
 from interlock_protocol.types import JsonObject
 
@@ -31,16 +32,17 @@ DELAY_MS = 1_000
 _ROOTS = frozenset({"workflow_data", "input", "context"})
 
 
-def compiled(definition: JsonObject, *, version_id: str | None) -> Workflow:
+def compiled(definition: JsonObject, *, version_id: str | None, types: TaskTypes | None = None) -> Workflow:
     """The workflow of a definition without faults.
 
     Args:
         definition: as `check` found it valid.
         version_id: the version that runs keep.
+        types: the types of tasks that there are.
     """
     declared: Declared = definition
     name = declared["name"]
-    states = {each: _state(each, state) for each, state in declared["states"].items()}
+    states = {each: _state(each, state, types or {}) for each, state in declared["states"].items()}
     return Workflow(
         name,
         steps=[Machine(name, states, initial_state=declared["initial_state"])],
@@ -52,12 +54,12 @@ def compiled(definition: JsonObject, *, version_id: str | None) -> Workflow:
     )
 
 
-def _state(name: str, state: Declared) -> State:
+def _state(name: str, state: Declared, types: TaskTypes) -> State:
     logic, on_enter = state.get("logic"), state.get("on_enter")
     return State(
-        _logic(logic),
+        _logic(logic, types),
         [_transition(each) for each in state.get("transitions") or ()],
-        on_enter=_logic(on_enter),
+        on_enter=_logic(on_enter, types),
         on_enter_retry=_retry(on_enter),
         on_error=_handlers(state.get("on_error")),
         retry=_retry(logic),
@@ -95,11 +97,13 @@ def _handlers(declared: Declared | list[Declared] | None) -> list[Handler]:
 # ── Logic ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _logic(declared: Declared | None) -> Logic | None:
+def _logic(declared: Declared | None, types: TaskTypes) -> Logic | None:
     if declared is None:
         return None
     if declared["type"] == "script":
         return ScriptLogic(declared["code"])
+    if declared["type"] == "task":
+        return _task(declared, types)
     return HttpLogic(
         declared["method"].upper(),
         declared["url"],
@@ -109,6 +113,15 @@ def _logic(declared: Declared | None) -> Logic | None:
         declared.get("output"),
         declared.get("integration"),
     )
+
+
+def _task(declared: Declared, types: TaskTypes) -> TaskLogic:
+    name, inputs, timeout = declared["task"], declared.get("input") or {}, declared.get("timeout")
+    seconds = None if timeout is None else timeout / MS
+    type_ = types.get(name)
+    if type_ is None:  # it was there when this was checked; a run that comes to it says that it's gone
+        return TaskLogic(name, inputs, declared.get("integration"), seconds, declared.get("output"))
+    return type_.logic(inputs, integration=declared.get("integration"), timeout=seconds, output=declared.get("output"))
 
 
 def _retry(declared: Declared | None) -> Retry | None:

@@ -17,6 +17,7 @@ from interlock.auth import Principal, Verb
 from interlock.definitions.port import Definitions
 from interlock.engine.clock import Clock
 from interlock.engine.commands.apply import Accepted
+from interlock.engine.commands.attend import attend
 from interlock.engine.commands.cancel import cancel_run
 from interlock.engine.commands.context import Context
 from interlock.engine.commands.decide import continue_run
@@ -37,7 +38,7 @@ from interlock.log.port import Log
 from interlock.secrets.port import Vault
 from interlock.store.port import IdempotencyKey, Store
 from interlock.telemetry.counters import Counters
-from interlock.workflow.program import FOR_GOOD, Lifetimes, RunState, next_timer
+from interlock.workflow.program import FOR_GOOD, Attention, Lifetimes, RunState, next_timer
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, SendSignal, StartWorkflow
 from interlock_protocol.types import JsonValue
 
@@ -203,6 +204,10 @@ class Engine:
     async def signal(self, principal: Principal, message: SendSignal) -> Accepted:
         """Send a signal to a run, durably. For the refusals see `commands.signal`."""
         return await self._context.in_full(signal_run(self._context, principal, message))
+
+    async def attend(self, principal: Principal, message: Attention) -> Accepted:
+        """Claim, release or hand over a requirement, durably. For the refusals see `commands.attend`."""
+        return await self._context.in_full(attend(self._context, principal, message))
 
     def clock_moved(self) -> None:
         """Tell everything that waits for a time that a test has moved the clock."""

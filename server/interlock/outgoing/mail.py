@@ -62,23 +62,36 @@ def message_of(letter: Letter, server: MailServer, to: str) -> EmailMessage:
     Raises:
         NotSent: a header can't be written.
     """
+    message = headed(letter.subject, server, [to], key=f"{letter.key} {to}")
+    message.set_content(letter.text)
+    message.add_alternative(letter.html, subtype="html")
+    return message
+
+
+def headed(subject: str, server: MailServer, to: Sequence[str], *, key: str, cc: Sequence[str] = ()) -> EmailMessage:
+    """Return a message that has its headers, and no text yet.
+
+    Args:
+        key: what its `Message-ID` is made of: the same when it is sent again.
+
+    Raises:
+        NotSent: a header can't be written.
+    """
     message = EmailMessage(policy=SMTP)
     name, address = server.sender
     domain = address.rpartition("@")[2]
     try:
-        message["Subject"] = letter.subject
+        message["Subject"] = subject
         message["From"] = Mailbox(name, addr_spec=address)
-        message["To"] = Mailbox(addr_spec=to)
-        if server.reply_to:
-            message["Reply-To"] = [Mailbox(addr_spec=each) for each in server.reply_to]
+        for header, addresses in (("To", to), ("Cc", cc), ("Reply-To", server.reply_to)):
+            if addresses:
+                message[header] = [Mailbox(addr_spec=each) for each in addresses]
     except (ValueError, IndexError):  # also what the library finds wrong with an address
         raise NotSent("the subject or an address can't be written as a header") from None
     message["Date"] = formatdate()
-    message["Message-ID"] = f"<{hashlib.sha256(f'{letter.key} {to}'.encode()).hexdigest()[:40]}@{domain}>"
+    message["Message-ID"] = f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
-    message.set_content(letter.text)
-    message.add_alternative(letter.html, subtype="html")
     return message
 
 

@@ -28,11 +28,14 @@ from interlock_protocol.messages import (
     AnyClientMessage,
     Authenticate,
     CancelWorkflow,
+    Claim,
     ContinueWorkflow,
+    Delegate,
     FollowInbox,
     FollowRuns,
     Ping,
     Reconnect,
+    Release,
     Respond,
     SendSignal,
     StartWorkflow,
@@ -115,6 +118,23 @@ async def cancel(peer: Peer, message: CancelWorkflow) -> None:
 async def signal(peer: Peer, message: SendSignal) -> None:
     with _holding(peer, peer.followers.get(message.run_id)):
         _ack(peer, message, await peer.engine.signal(peer.who, message))
+
+
+async def claim(peer: Peer, message: Claim) -> None:
+    await _attend(peer, message)
+
+
+async def release(peer: Peer, message: Release) -> None:
+    await _attend(peer, message)
+
+
+async def delegate(peer: Peer, message: Delegate) -> None:
+    await _attend(peer, message)
+
+
+async def _attend(peer: Peer, message: Claim | Release | Delegate) -> None:
+    with _holding(peer, peer.followers.get(message.run_id)):
+        _ack(peer, message, await peer.engine.attend(peer.who, message))
 
 
 async def reconnect(peer: Peer, message: Reconnect) -> None:
@@ -221,6 +241,9 @@ ACTIONS: Final[dict[type[AnyClientMessage], Handler]] = {
     Reconnect: reconnect,
     CancelWorkflow: cancel,
     SendSignal: signal,
+    Claim: claim,
+    Release: release,
+    Delegate: delegate,
     Unfollow: unfollow,
     FollowRuns: follow_runs,
     UnfollowRuns: unfollow_runs,

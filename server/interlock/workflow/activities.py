@@ -23,7 +23,7 @@ from interlock.workflow.declare.agents import (
     ToolDecision,
     ToolRequest,
 )
-from interlock.workflow.declare.errors import LogicError, OutputError
+from interlock.workflow.declare.errors import LogicError, OutputError, TaskFailed
 from interlock.workflow.declare.expressions import Expression
 from interlock.workflow.declare.io import (
     Content,
@@ -35,7 +35,9 @@ from interlock.workflow.declare.io import (
     content_of,
     json_ready,
 )
-from interlock.workflow.declare.templates import expand, paths_in
+from interlock.workflow.declare.prompts import Exchange
+from interlock.workflow.declare.task_types import TaskType, TaskTypes, misfit_of
+from interlock.workflow.declare.templates import expand, inert, paths_in
 from interlock.workflow.node import AgentState
 from interlock_protocol.types import JsonObject, JsonValue
 
@@ -50,6 +52,7 @@ __all__ = [
     "CustomEvent",
     "EarlierRun",
     "Evaluation",
+    "Exchange",
     "Expression",
     "Function",
     "HttpCall",
@@ -64,6 +67,10 @@ __all__ = [
     "SessionRead",
     "StepInput",
     "StepOutput",
+    "TaskCall",
+    "TaskFailed",
+    "TaskType",
+    "TaskTypes",
     "ThreadEnd",
     "Tool",
     "ToolDecision",
@@ -71,7 +78,9 @@ __all__ = [
     "content_of",
     "expand",
     "host_part",
+    "inert",
     "json_ready",
+    "misfit_of",
     "paths_in",
 ]
 
@@ -159,6 +168,36 @@ class HttpCall:
     is_host_data: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class TaskCall:
+    """Run a task. The value of its result is what it gives.
+
+    Args:
+        task: the name of its type.
+        input: its inputs, filled in; with secrets still in them if `takes_secrets`.
+        asker: who uses secrets and integrations in it.
+        integration: the credential that it works with.
+        time_limit: how long it may take, in seconds; None leaves that to its type.
+        idempotency_key: the same for every try.
+        attempt: counts the tries, from 1.
+        run_input: what the run was started with.
+        is_host_data: True if data stands where the definition would write the host of an address.
+    """
+
+    task: str
+    input: JsonObject
+    asker: Asker
+    idempotency_key: str
+    user_id: str
+    run_id: str
+    attempt: int = 1
+    run_input: JsonValue = None
+    integration: str | None = None
+    time_limit: float | None = None
+    takes_secrets: bool = False
+    is_host_data: bool = False
+
+
 def host_part(url: str) -> str:
     """Return the part of an address, or of its template, that decides on its host: without a user name and password,
     which can't, because what is inserted there is percent-encoded."""
@@ -243,6 +282,7 @@ Activity: TypeAlias = (
     | ThreadEnd
     | Script
     | HttpCall
+    | TaskCall
     | Instruct
     | RollCall
     | BundleVersion

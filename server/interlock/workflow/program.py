@@ -31,11 +31,14 @@ from interlock.workflow.activities import (
     Session,
     SessionRead,
     StepInput,
+    TaskCall,
     ThreadEnd,
 )
 from interlock.workflow.containers.machine import Machine
+from interlock.workflow.decide import attend as attending
 from interlock.workflow.decide import decide as decisions
 from interlock.workflow.decide.asked_again import asked_again
+from interlock.workflow.decide.attend import Attention
 from interlock.workflow.decide.decided import Decided
 from interlock.workflow.decide.merge import Echoed
 from interlock.workflow.decide.merge import refused as wrong_answer
@@ -90,6 +93,7 @@ __all__ = [
     "Advance",
     "AgentTurn",
     "Asked",
+    "Attention",
     "BundleVersion",
     "Decided",
     "Decider",
@@ -122,6 +126,7 @@ __all__ = [
     "SessionRead",
     "Signal",
     "StepInput",
+    "TaskCall",
     "ThreadEnd",
     "UnreadableRun",
     "Untold",
@@ -308,6 +313,14 @@ class Program:
         """The events of these decisions, one each, in order; and the run's end, if that was decided."""
         drafts = decisions.continued(self.workflow, state, decided, resolved_by=resolved_by, now=now)
         return drafts + decisions.ended_with(self.workflow, state, decided, resolved_by)
+
+    def attend(self, state: RunState, message: Attention, *, by: Decider, now: int) -> tuple[Draft, ...]:
+        """The event of a claim, of its release, or of a handing over; none if it is so already.
+
+        Raises:
+            Refusal: it can't be: see `decide.attend`.
+        """
+        return attending.attend(self.name, state, message, by, now)
 
     def send(self, state: RunState, signal: Signal, *, fits: bool) -> Sent:
         """The effect of a signal; none if it was here before.

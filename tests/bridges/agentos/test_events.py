@@ -69,11 +69,18 @@ NAMES = {
     "RaceExecutionCompleted": "CustomEvent",
     "PortsExecutionStarted": "CustomEvent",
     "PortsExecutionCompleted": "CustomEvent",
+    "MapExecutionStarted": "CustomEvent",
+    "MapExecutionCompleted": "CustomEvent",
+    "MapItemStarted": "CustomEvent",
+    "MapItemCompleted": "CustomEvent",
     "GraphExecutionStarted": "CustomEvent",
     "GraphExecutionCompleted": "CustomEvent",
     "StepsWithdrawn": "CustomEvent",
     "SignalReceived": "CustomEvent",
     "InteractionResponded": "CustomEvent",
+    "InteractionClaimed": "CustomEvent",
+    "InteractionReleased": "CustomEvent",
+    "InteractionDelegated": "CustomEvent",
 }
 """Those that are called otherwise."""
 

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 from pydantic_core import to_json
 
 from interlock.workflow.declare.checks import Fault, inside, instead, listed, quoted, type_in_words
+from interlock.workflow.declare.task_types import TaskTypes
 from interlock_protocol.limits import KIB, MAX_TEXT_BYTES
 
 MAX_HINTS = 10
@@ -34,14 +35,16 @@ class Context:
     Attributes:
         states: the names of all states.
         parses: what is wrong with a script; None if nothing is.
-        takes_task: what is wrong with a task of this type and input; None if nothing is.
+        types: the types of tasks.
+        are_all_types: whether there are no others.
         hints: for how many names of states it may still be looked which one was meant.
         schema_values: how many values further JSON Schemas may have.
     """
 
     states: Collection[str] = ()
     parses: Callable[[str], str | None] | None = None
-    takes_task: Callable[[str, object], str | None] | None = None
+    types: TaskTypes = field(default_factory=dict)
+    are_all_types: bool = True
     hints: int = MAX_HINTS
     schema_values: int = MAX_SCHEMA_VALUES
 

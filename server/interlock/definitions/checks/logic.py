@@ -27,6 +27,7 @@ from interlock.definitions.checks.fields import (
 )
 from interlock.workflow.declare import templates
 from interlock.workflow.declare.checks import Fault, inside, quoted, type_in_words
+from interlock.workflow.declare.task_types import calls_among, faults_in_inputs, unknown_type
 from interlock_protocol.limits import KIB, MAX_NAME
 
 MAX_SCRIPT_BYTES = 64 * KIB
@@ -153,15 +154,27 @@ def _output(value: object, at: str, context: Context) -> Iterator[Fault]:
 
 
 def _task(logic: Mapping[str, Any], at: str, context: Context) -> Iterator[Fault]:
+    """What is wrong with a task as a whole: its type is one that does something, and takes these inputs."""
     name = logic.get("task")
-    if not isinstance(name, str):
+    if not isinstance(name, str) or not name:
         return
-    if context.takes_task is None:
-        yield Fault(
-            inside(at, "task"), f"There is no task {quoted(name)}: this server has no tasks; use script or http."
-        )
-    elif (wrong := context.takes_task(name, logic.get("input"))) is not None:
-        yield Fault(inside(at, "task"), wrong)
+    type_ = context.types.get(name)
+    if type_ is None and not context.are_all_types:
+        yield Fault(inside(at, "task"), f"{quoted(name)} isn't built in; the server needs to have it.", is_warning=True)
+    elif type_ is None or type_.kind != "call":
+        yield Fault(inside(at, "task"), unknown_type(name, [each.name for each in calls_among(context.types)]))
+    else:
+        yield from faults_in_inputs(type_, logic.get("input"), inside(at, "input"), DATA_ROOTS)
+        if type_.is_integration_needed and logic.get("integration") is None:
+            sentence = f"A task {name} needs an integration of the provider {type_.provider}; name one."
+            yield Fault(inside(at, "integration"), sentence)
+        elif type_.provider is None and logic.get("integration") is not None:
+            yield Fault(inside(at, "integration"), f"A task {name} takes no integration; leave it out.")
+
+
+def _inputs(value: object, at: str, context: Context) -> Iterator[Fault]:
+    if not isinstance(value, dict):
+        yield Fault(at, f"The input of a task is an object, not {type_in_words(value)}.")
 
 
 # ── Logic ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -191,7 +204,10 @@ TYPES: dict[str, Table] = {
     },
     "task": {
         "task": Field(text(most=MAX_NAME), is_required=True),
-        "input": templated(DATA_ROOTS),
+        "input": Field(_inputs),
+        "integration": Field(text(most=64)),
+        "timeout": Field(number(least=0, most=MAX_CALL_MS, above=True, unit=" of milliseconds")),
+        "output": Field(_output),
         "retry": RETRY,
     },
 }

@@ -346,7 +346,7 @@ def _of_wait(state: Mapping[str, Any], at: str, context: Context) -> Iterator[Fa
 def _of_responses(state: Mapping[str, Any], at: str) -> Iterator[Fault]:
     """Yield conditions on a response where there is none."""
     logic = state.get("logic")
-    if isinstance(logic, dict) and logic.get("type") == "http":
+    if isinstance(logic, dict) and logic.get("type") in ("http", "task"):
         return
     for path, transition in _transitions_of(state, at):
         condition = transition.get("condition")
@@ -354,7 +354,7 @@ def _of_responses(state: Mapping[str, Any], at: str) -> Iterator[Fault]:
         if any(each.startswith("response.") for each in named):
             yield Fault(
                 inside(path, "condition"),
-                "Only logic of the type http has a response, so there is none here; test the data instead.",
+                "Only logic of the types http and task has a response, so there is none here; test the data instead.",
                 is_warning=True,
             )
 

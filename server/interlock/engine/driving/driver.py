@@ -129,7 +129,7 @@ class Driver:
         self.sessions = Sessions(ports.store, state)
         self._on_pause = on_pause
         self._traces = ports.traces
-        self._noted = frozenset(state.requirements)
+        self._noted = _shown(state)
         self._fault: Exception | None = None
         self._awake = asyncio.Event()
         self._counters = ports.counters
@@ -389,7 +389,7 @@ class Driver:
 
     def _note_pending(self) -> None:
         """Have the row show soon what people may decide while the rest of the run goes on."""
-        pending = frozenset(self.state.requirements)
+        pending = _shown(self.state)
         if pending != self._noted:
             self._noted = pending
             self._settle_in(SOON_SECONDS)
@@ -560,3 +560,8 @@ class Driver:
         self._tasks.clear()
         if tasks:
             await asyncio.wait(tasks, timeout=STUBBORN_SECONDS)
+
+
+def _shown(state: RunState) -> frozenset[tuple[str, int]]:
+    """What people may decide, and how often it was claimed, released or handed over: a row shows that."""
+    return frozenset((each.id, each.attended) for each in state.requirements.values())

@@ -247,6 +247,7 @@ _SUMMARY = (
     "step_type",
     "thread_id",
     "assignees",
+    "claim",
     "confirmation_message",
     "user_input_message",
     "output_review_message",

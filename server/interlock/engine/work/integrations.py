@@ -63,6 +63,8 @@ class Authority:
     secrets: frozenset[str] = field(default_factory=frozenset, repr=False)
 
 
+_NOT_OPENED: Final = "its credential can't be opened with the keys of this server"
+
 SECRET_PARTS: Final = ("key", "token", "password", "client_secret", "refresh_token", "access_token")
 """What of a credential is struck out; the rest says only whose it is."""
 
@@ -187,15 +189,7 @@ class Integrations:
     # ── Mail ────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _log_in(self, integration: Integration) -> None:
-        parts, given = urlsplit(integration.base_url), integration.credentials or {}
-        is_tls = parts.scheme == "smtps"
-        server = MailServer(
-            host=parts.hostname or "",
-            port=parts.port or (465 if is_tls else 587),
-            security="ssl" if is_tls else "starttls",
-            user=given["username"],
-            password=given["password"],
-        )
+        server = mail_server_of(integration)
         try:
             async with asyncio.timeout(SECONDS):
                 await check_login(self.transport.guard, server)
@@ -205,10 +199,29 @@ class Integrations:
             raise NotAccepted(str(error)) from None
 
 
+def mail_server_of(integration: Integration) -> MailServer:
+    """Return the mail server of an integration, signed in as its user; nobody writes yet.
+
+    Raises:
+        NotAccepted: its credential can't be opened.
+    """
+    parts, given = urlsplit(integration.base_url), integration.credentials
+    if given is None:
+        raise NotAccepted(_NOT_OPENED)
+    is_tls = parts.scheme == "smtps"
+    return MailServer(
+        host=parts.hostname or "",
+        port=parts.port or (465 if is_tls else 587),
+        security="ssl" if is_tls else "starttls",
+        user=given["username"],
+        password=given["password"],
+    )
+
+
 def _authority(integration: Integration) -> Authority:
     given, auth = integration.credentials, integration.auth
     if given is None:
-        raise NotAccepted("its credential can't be opened with the keys of this server")
+        raise NotAccepted(_NOT_OPENED)
     headers: dict[str, str] = {}
     query: dict[str, str] = {}
     match auth.type:

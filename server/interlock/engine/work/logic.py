@@ -1,4 +1,4 @@
-"""Runs the logic of a machine's states: scripts and requests, with the secrets of their account.
+"""Runs the logic of steps: scripts, requests and tasks, with the secrets of their account.
 
 Law: a runner gets one try; whether there is another, the program decides.
 
@@ -10,18 +10,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
 import structlog
 
+from interlock.aio.threads import Begin, unseen
 from interlock.engine.work.http_call import NOT_ALLOWED, names_in
 from interlock.engine.work.integrations import Authority, Integrations, NotAccepted
+from interlock.engine.work.tasks import NO_TYPES, Prompter, run_task
 from interlock.secrets.encodings import revealing
 from interlock.secrets.fence import Asker, Secret, Secrets
+from interlock.secrets.integrations import Integration
 from interlock.store.port import StoreUnavailable
-from interlock.workflow.activities import HttpCall, Instruct, LogicError, Returned, Script
+from interlock.workflow.activities import HttpCall, Instruct, LogicError, Returned, Script, TaskCall, TaskTypes
 from interlock.workflow.program import legible
 from interlock_protocol.types import JsonValue
 
@@ -86,22 +89,28 @@ class LogicRunners:
     secrets: Secrets | None = None
     writer: TextWriter | None = None
     integrations: Integrations | None = None
+    tasks: TaskTypes = field(default_factory=lambda: NO_TYPES)
+    prompter: Prompter | None = None
 
     async def run(
         self,
-        activity: Script | HttpCall | Instruct,
+        activity: Script | HttpCall | TaskCall | Instruct,
         headers: Mapping[str, str] = NO_HEADERS,
         learn: Callable[[Collection[str]], None] = lambda _: None,
+        begin: Begin = unseen,
     ) -> Returned:
         """Run one piece of logic.
 
         Args:
             headers: what a call tells of its cause.
             learn: called with the texts that reveal what it is given, before it is given that.
+            begin: called when a thread works for it.
 
         Raises:
             LogicError: it failed.
         """
+        if isinstance(activity, TaskCall):
+            return await run_task(self, activity, headers, learn, begin)
         if isinstance(activity, Instruct):
             return Returned(await self._written(activity))
         secrets = await self._secrets_of(activity.asker)
@@ -129,20 +138,38 @@ class LogicRunners:
             return None
         while self.integrations is not None:
             with contextlib.suppress(StoreUnavailable):
-                return await self._found(self.integrations, call, call.integration)
+                found = await self.integration(call.asker, call.integration)
+                if found.is_mail:
+                    raise LogicError(NOT_ALLOWED, f"the integration {found.name!r} is for mail, and not for requests")
+                return await self._accepted(self.integrations, found)
             await asyncio.sleep(RETRY_SECONDS)
         raise LogicError("http_error", "This server has no integrations.")
 
-    async def _found(self, integrations: Integrations, call: HttpCall, name: str) -> Authority:
-        found = await integrations.named(call.asker, name)
-        if found is None:
-            raise LogicError("http_error", f"the HTTP request can't be sent: there is no integration {name!r}")
-        if found.is_mail or not found.lets_use(call.asker.workflow_id):
-            raise LogicError(NOT_ALLOWED, f"the HTTP request can't be sent: the integration {name!r} isn't for this")
+    async def integration(self, asker: Asker, name: str) -> Integration:
+        """The integration of this name, which the asker may use.
+
+        Raises:
+            LogicError: there is none, or it isn't for this workflow.
+        """
+        while self.integrations is not None:
+            with contextlib.suppress(StoreUnavailable):
+                found = await self.integrations.named(asker, name)
+                if found is None:
+                    raise LogicError("http_error", f"the HTTP request can't be sent: there is no integration {name!r}")
+                if not found.lets_use(asker.workflow_id):
+                    raise LogicError(
+                        NOT_ALLOWED, f"the HTTP request can't be sent: the integration {name!r} isn't for this"
+                    )
+                return found
+            await asyncio.sleep(RETRY_SECONDS)
+        raise LogicError("http_error", "This server has no integrations.")
+
+    async def _accepted(self, integrations: Integrations, found: Integration) -> Authority:
         try:
             return await integrations.authority(found)
         except NotAccepted as error:
-            raise LogicError("http_error", f"the integration {name!r} can't be used: {error}", may_retry=True) from None
+            sentence = f"the integration {found.name!r} can't be used: {error}"
+            raise LogicError("http_error", sentence, may_retry=True) from None
 
     async def _secrets_of(self, asker: Asker) -> Mapping[str, Secret]:
         while self.secrets is not None:

@@ -44,6 +44,7 @@ from interlock.workflow.program import (
     Script,
     SessionRead,
     StepInput,
+    TaskCall,
     ThreadEnd,
     Work,
 )
@@ -129,8 +130,8 @@ class Worker:
                 return await call(function, replace(given, _cancelled=lambda: self._is_cancelled(work)))
             case Evaluation(function, given):
                 return await call(function, given)
-            case Script() | HttpCall() | Instruct():
-                return await self._logic_run(activity)
+            case Script() | HttpCall() | TaskCall() | Instruct():
+                return await self._logic_run(activity, work)
             case RollCall():
                 return await self._people.roll(activity)
             case BundleVersion():
@@ -138,11 +139,13 @@ class Worker:
             case ThreadEnd():
                 return await self._thread_ended(activity, work)
 
-    async def _logic_run(self, activity: Script | HttpCall | Instruct) -> Returned:
+    async def _logic_run(self, activity: Script | HttpCall | TaskCall | Instruct, work: Work) -> Returned:
         """Run the logic of a state, and count how long it took, whatever it came to."""
         state, counted, began = self._writer.state, self._counters.by_workflow, time.perf_counter()
         try:
-            return await self._logic.run(activity, self._traces.headers(state.run_id), self.secrets.update)
+            return await self._logic.run(
+                activity, self._traces.headers(state.run_id), self.secrets.update, self._begin(work)
+            )
         finally:
             if not isinstance(activity, Instruct):
                 durations = counted.scripts if isinstance(activity, Script) else counted.calls

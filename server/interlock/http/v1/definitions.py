@@ -241,7 +241,7 @@ class _Definitions:
             return {}, [Fault("", _TOO_LARGE)]
         check_script = self._services().check_script
         for_account = None if check_script is None else partial(_checked_script, check_script, principal.account)
-        return definition, await faults_of(definition, for_account)
+        return definition, await faults_of(definition, for_account, self._services().task_types)
 
     async def checked(self, request: Request, principal: Principal) -> tuple[JsonObject, list[Fault]]:
         """The definition in a body, which has no faults, and its warnings; raises `invalid_workflow`."""

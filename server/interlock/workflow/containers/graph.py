@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Final
 
 from interlock.workflow.containers.port import (
     OPEN,
@@ -19,16 +19,14 @@ from interlock.workflow.containers.port import (
     Withdraw,
 )
 from interlock.workflow.declare.errors import DeclarationError
-from interlock.workflow.declare.links import Join, Link, Links, faults_in
+from interlock.workflow.declare.links import End, Join, Link, Links, faults_in
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Declared, nodes_of
 from interlock.workflow.declare.reviews import HumanReviews, is_count
 from interlock.workflow.node import Own
 from interlock_protocol.types import JsonValue, StepType
 
-Outcomes: TypeAlias = Mapping[str, Outcome]
-
-AT_ONCE = 100
+AT_ONCE: Final = 100
 """How many tasks of a graph may be under way at once, unless it says otherwise."""
 
 
@@ -36,10 +34,11 @@ AT_ONCE = 100
 class Graph(Node, Container[Own]):
     """Tasks, and links between them: each task begins as soon as its links are satisfied, beside all others.
 
-    A task whose links can't be satisfied any more is skipped, and so is what depends on it. A task that fails is
-    handled by a link that leads on from there; without one, the graph fails with its error, once nothing else in it
-    can go on. A task that stops or cancels the run does so at once. The content is `{name: content}` of the tasks after
-    which no other has completed.
+    When all of a task's links are settled it begins, if one is satisfied and none is blocked by a failure; otherwise it
+    is skipped. A task that fails is handled by a link on `failed`; without one, nothing new begins but what `always`
+    leads to, what waits for people is withdrawn, and the graph fails with that error once the rest has ended. A task
+    that stops or cancels the run does so at once. The content is `{name: content}` of the tasks after which no other
+    has completed.
 
     Args:
         name: unique among its siblings.
@@ -99,6 +98,9 @@ class Graph(Node, Container[Own]):
     def before(self, name: str) -> Sequence[str]:
         return self.links.before(name)
 
+    def known_to(self, name: str) -> Sequence[str]:
+        return sorted(self.links.all_before.get(name, ()))
+
     def begin(self, own: Own) -> Move:
         return Say(self.STARTED, {"task_count": len(self.tasks)})
 
@@ -115,7 +117,11 @@ class Graph(Node, Container[Own]):
         live = [name for name, each in outcomes.items() if each is OPEN]
         if fatal and self.fail_fast:
             return Withdraw(live, "failed") if live else fatal[0]
-        begins = {task.name: self._begins(task.name, outcomes) for task in self.tasks if task.name not in outcomes}
+        asking = [name for name in live if fatal and name not in self.links.always and inside.asks(name)]
+        if asking:
+            return Withdraw(asking, "failed")
+        rest = [task.name for task in self.tasks if task.name not in outcomes]
+        begins = self.links.begins(rest, self._ended(outcomes, inside), only_always=bool(fatal))
         ready = [name for name, begun in begins.items() if begun]
         inside.each(ready[: max(self.at_once - len(live), 0)])
         passed = [name for name, begun in begins.items() if begun is False]
@@ -125,10 +131,11 @@ class Graph(Node, Container[Own]):
             return OPEN
         return fatal[0] if fatal else Say(self.ENDED, {"task_count": len(self.tasks)})
 
-    def _begins(self, name: str, outcomes: Outcomes) -> bool | None:
-        """Whether a task begins now: False if it can't any more, None if that isn't known."""
-        into = self.links.into.get(name, ())
-        return self.links.begins(name, [_is_satisfied(link, outcomes.get(link.source, OPEN)) for link in into])
+    def _ended(self, outcomes: Mapping[str, Outcome], inside: Inside) -> Mapping[str, End]:
+        """How the tasks have ended that have."""
+        ended = {name: _ENDS[each.ending] for name, each in outcomes.items() if each is not OPEN}
+        ports = {name: inside.port(name) for name in self.links.ported if name in ended}
+        return ended | {name: End(ended[name].how, port) for name, port in ports.items()}
 
     def tells(self, own: Own, told: Told) -> Mapping[str, JsonValue]:
         contents = told.all()
@@ -139,8 +146,9 @@ class Graph(Node, Container[Own]):
         return dict(contents)
 
 
-def _is_satisfied(link: Link, outcome: Outcome) -> bool | None:
-    """Whether a link is satisfied; None as long as the task that it comes from hasn't ended."""
-    if outcome is OPEN:
-        return None
-    return link.on == "always" or outcome.ending is (Ending.COMPLETED if link.on == "completed" else Ending.FAILED)
+_ENDS: Final = {
+    Ending.COMPLETED: End("completed"),
+    Ending.FAILED: End("failed"),
+    Ending.SKIPPED: End("skipped"),
+    Ending.WITHDRAWN: End("skipped"),
+}

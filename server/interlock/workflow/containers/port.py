@@ -99,6 +99,12 @@ class Inside(Protocol):
     def has_entered(self, name: str) -> bool:
         """Return True if this node was entered before."""
 
+    def asks(self, name: str) -> bool:
+        """Return True if something in this node waits for a person, or for a signal."""
+
+    def port(self, name: str) -> str | None:
+        """The port that this node has led to."""
+
     def ended(self, name: str) -> int | None:
         """The index in the log at which this node ended; None if it hasn't ended."""
 
@@ -234,7 +240,9 @@ class Scope:
     `schema` is the model that `input` is an instance of, if one is declared. In a state machine, `data` is the
     machine's, and `context` what its paths may name of the run. `feedback` and `previous_output` are set when an output
     was sent back. `origin` is where a run begins that repeats another. `signal` is what came with the signal that the
-    nearest node around it waited for. `port` is the one that the widget of the node before leads to.
+    nearest node around it waited for. `port` is the one that the node before leads to. In a graph, `tasks` is what has
+    become of the tasks before it, by their names, each as `{status, output, error}`. In a map, `items` are all items
+    for the branches, `item` is the one that this is for, and `item_index` its number from 0.
     """
 
     input: JsonValue
@@ -249,10 +257,39 @@ class Scope:
     origin: JsonObject | None = None
     signal: JsonValue = None
     port: str | None = None
+    tasks: Mapping[str, JsonObject] | None = None
+    items: Sequence[JsonValue] = ()
+    item: JsonValue = None
+    item_index: int | None = None
 
     def after(self, content: Any, port: str | None = None) -> Scope:
         """The same scope after a node with this content, and port; unchanged if the content is MISSING."""
         return self if content is MISSING else replace(self, previous=content, port=port)
+
+
+def roots_of(scope: Scope) -> dict[str, Any]:
+    """What the first names of templates stand for, for a node with this input."""
+    roots: dict[str, Any] = {"input": scope.input, "context": scope.context or {}}
+    if scope.data is not None:
+        roots["workflow_data"] = scope.data
+    if scope.tasks is not None:
+        roots |= {"input": _by_task(scope.input), "tasks": scope.tasks}
+    if scope.item_index is not None:
+        roots |= {"item": scope.item, "item_index": scope.item_index}
+    return roots
+
+
+def _by_task(message: JsonValue) -> JsonValue:
+    """A message in which what stands under `task.field` is also found at that path."""
+    if not isinstance(message, dict):
+        return message
+    found: dict[str, Any] = dict(message)
+    for key, value in message.items():
+        task, dot, name = key.partition(".")
+        if dot:
+            inner = found.get(task)
+            found[task] = {**(inner if isinstance(inner, dict) else {}), name: value}
+    return found
 
 
 class Told(Protocol):
@@ -334,6 +371,10 @@ class Container(Generic[O]):
         None is the last before it that has any.
         """
         return None if self.IN_ORDER else ()
+
+    def known_to(self, name: str) -> Sequence[str] | None:
+        """The nodes inside of which the node of this name may know what has become; None if it knows of none."""
+        return None
 
     def scope(self, own: O, given: Scope, earlier: Any) -> Scope:
         """The input of the first node inside: by default, the container's own.

@@ -9,6 +9,7 @@ from interlock.workflow.containers.condition import Condition
 from interlock.workflow.containers.graph import Graph
 from interlock.workflow.containers.loop import Loop
 from interlock.workflow.containers.machine import Halt, Machine, Thread, Waiting
+from interlock.workflow.containers.map import Item, Map
 from interlock.workflow.containers.parallel import Parallel
 from interlock.workflow.containers.port import Container, Fold
 from interlock.workflow.containers.ports import Ports
@@ -28,6 +29,8 @@ CONTAINERS: tuple[type[Container[Any]], ...] = (
     Loop,
     Race,
     Graph,
+    Map,
+    Item,
     Ports,
     Machine,
     Thread,

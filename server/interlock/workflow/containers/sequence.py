@@ -93,7 +93,7 @@ class Nested(Container[Given]):
     def scope(self, own: Given, given: Scope, earlier: Any) -> Scope:
         """The content before it becomes its input, as its schema makes it. The input made when it began is kept, even
         if the declaration changes later."""
-        schema = self.workflow.input_schema
+        schema, given = self.workflow.input_schema, replace(given, tasks=None, items=(), item=None, item_index=None)
         if own.input is not None:
             return replace(given, input=own.input, schema=schema, previous=None)
         content = given.input if given.previous is None else given.previous

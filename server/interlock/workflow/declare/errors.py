@@ -5,6 +5,7 @@ InterlockError
 ├── MissingExtra       an adapter's framework isn't installed: raised where it is imported, with the extra's name
 ├── OutputError        a step returned or yielded what can't be an output: a step error like any other
 └── LogicError         the logic of a state failed: a step error with a stable code
+    └── TaskFailed     a task failed for good
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ class LogicError(InterlockError):
     """The logic of a state failed.
 
     Attributes:
-        code: stable: `script_error`, `script_timeout`, `http_error`, `http_timeout`, `data_too_large` or
-            `secret_not_allowed`.
+        code: stable: `script_error`, `script_timeout`, `http_error`, `http_timeout`, `data_too_large`,
+            `secret_not_allowed`, or what a task says.
         logs: what it logged before.
         may_retry: whether another try may succeed; if it is false, there is none.
         retry_after: the least wait before it, in seconds.
@@ -51,3 +52,23 @@ class LogicError(InterlockError):
         self.logs = tuple(logs)
         self.may_retry = may_retry
         self.retry_after = retry_after
+
+
+class TaskFailed(LogicError):  # noqa: N818 - what became of the task
+    """A task failed for good: it isn't tried again, unless `may_retry` says so.
+
+    Args:
+        message: a sentence for people.
+        code: what links, and whoever handles errors, know it by.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        code: str = "task_failed",
+        *,
+        logs: Sequence[str] = (),
+        may_retry: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(code, message, logs=logs, may_retry=may_retry, retry_after=retry_after)

@@ -21,10 +21,11 @@ from pydantic_core import to_json
 
 from interlock.workflow.declare.errors import OutputError
 from interlock.workflow.declare.models import path_of
-from interlock.workflow.declare.values import wire
+from interlock.workflow.declare.values import legible, wire
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 from interlock_protocol.types import JsonValue, PathPart, RunStatus
 from interlock_protocol.values import NotWire
+from interlock_protocol.widgets import is_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class StepOutput:
         success: False marks an output that the next step should look at twice; the workflow goes on.
         error: a sentence about what went wrong, if `success` is False.
         stop: end the run here, as COMPLETED.
+        port: which way to go on after it: a branch of `Ports`, or the links of a graph that lead on from there.
     """
 
     content: Any = None
@@ -43,6 +45,7 @@ class StepOutput:
     success: bool = True
     error: str | None = None
     stop: bool = False
+    port: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,8 @@ class StepInput:
         account: the account of that user.
         namespace: the run's namespace in that account.
         workflow_data: inside a state machine, its data.
+        tasks: inside a graph, what has become of the tasks before it, by name: each its `status`, `output` and `error`.
+        item, item_index: inside a map, the item that it is for, and its number from 0.
         attempt: counts the tries of this step, from 1.
         iteration: the iteration of the nearest enclosing loop, from 1; None outside of loops.
         max_iterations: the bound of the nearest enclosing loop.
@@ -137,6 +142,9 @@ class StepInput:
     account: str = DEFAULT_ACCOUNT
     namespace: str = ""
     workflow_data: Mapping[str, Any] = field(default_factory=dict)
+    tasks: Mapping[str, Any] = field(default_factory=dict)
+    item: Any = None
+    item_index: int | None = None
     _contents: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False)
     _cancelled: Callable[[], bool] = field(default=lambda: False, repr=False)
 
@@ -166,6 +174,7 @@ class Content:
         model: the path of the model that it was an instance of.
         logs: what a script logged.
         response: what only the transitions of a machine's state see, and no log has.
+        port: which way to go on after it.
     """
 
     content: JsonValue
@@ -176,6 +185,7 @@ class Content:
     model: str | None = None
     logs: tuple[str, ...] = ()
     response: JsonValue = None
+    port: str | None = None
 
 
 def content_of(returned: Any) -> Content:
@@ -188,9 +198,11 @@ def content_of(returned: Any) -> Content:
     for name, given in (("success", output.success), ("stop", output.stop)):
         if not isinstance(given, bool):
             raise OutputError(f"a StepOutput's {name} is True or False, not {type(given).__name__}")
+    if output.port is not None and not is_event(output.port):
+        raise OutputError(f"a StepOutput's port is a name such as 'approved', not {legible(repr(output.port))}")
     content, content_type = json_ready(output.content)
     model = path_of(type(output.content)) if isinstance(output.content, BaseModel) else None
-    return Content(content, content_type, output.success, _error_of(output), output.stop, model)
+    return Content(content, content_type, output.success, _error_of(output), output.stop, model, port=output.port)
 
 
 def _error_of(output: StepOutput) -> str | None:

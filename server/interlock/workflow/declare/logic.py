@@ -1,8 +1,8 @@
-"""The logic of a state in a state machine: a script, a request over HTTP, or a text that a model writes.
+"""The logic of a state in a state machine: a script, a request over HTTP, a task, or a text that a model writes.
 
 Laws:
 - Logic is data: it names no function of this process, so a definition from a store has it as well as one in Python.
-- What it returns is an object, which is merged into the machine's data.
+- What it returns is merged into the machine's data, if it is an object.
 
 Source: `docs/machines.md`, "Logic".
 """
@@ -64,7 +64,32 @@ class TextLogic:
     model: str | None = None
 
 
-Logic: TypeAlias = ScriptLogic | HttpLogic
+@dataclass(frozen=True, slots=True)
+class TaskLogic:
+    """A task: something that is done by its type's name. `TaskType.logic` makes it.
+
+    Args:
+        task: the name of its type, of the kind `call`.
+        input: its inputs, with templates.
+        integration: the credential that it works with.
+        timeout: how long one try may take, in seconds; None leaves that to the type.
+        output: the key of the data under which what it gives is kept; without it, an object is merged into the data.
+        fixed: the inputs that are used as they are written.
+        encoded: those in which what is filled in is percent-encoded.
+        takes_secrets: whether secrets in them are filled in when it runs.
+    """
+
+    task: str
+    input: Mapping[str, JsonValue] = field(default_factory=dict)
+    integration: str | None = None
+    timeout: float | None = None
+    output: str | None = None
+    fixed: tuple[str, ...] = ()
+    encoded: tuple[str, ...] = ()
+    takes_secrets: bool = False
+
+
+Logic: TypeAlias = ScriptLogic | HttpLogic | TaskLogic
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,9 @@ class Node:
     REVIEW_FLAG: ClassVar[str] = "requires_output_review"
     """The flag that a `Review` of it raises."""
 
+    IS_APART: ClassVar[bool] = False
+    """Whether it is in a place of its own under each of its names."""
+
     name: str
     reviews: Reviews
     """Its reviews by class, in the order in which they are asked."""

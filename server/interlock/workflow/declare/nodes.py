@@ -23,7 +23,7 @@ from interlock.workflow.declare.agents import AgentExecutor, is_agent
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.expressions import Expression
 from interlock.workflow.declare.io import StepInput
-from interlock.workflow.declare.logic import HttpLogic, Logic, Retry, ScriptLogic, TextLogic
+from interlock.workflow.declare.logic import HttpLogic, Logic, Retry, ScriptLogic, TaskLogic, TextLogic
 from interlock.workflow.declare.node import Node, quoted
 from interlock.workflow.declare.places import Place, fingerprint_of, places_of, schema_of, walk_places
 from interlock.workflow.declare.policies import STARTER
@@ -58,7 +58,7 @@ class Step(Node):
         executor: a function, coroutine function, generator or async generator that takes a `StepInput`.
         agent: an agent to run here instead: an `AgentExecutor`, such as an adapter to a framework's agent.
         workflow: a workflow to run here instead, as steps of this run.
-        logic: a script or a request over HTTP to run here instead: see `Machine`.
+        logic: a script, a request over HTTP or a task to run here instead: see `Machine`.
         widget: a widget in which a person does something first. With nothing to run, the step returns what that was.
         human_review: Confirm, Ask, Review, ErrorReview; with an agent ToolReview (a nested workflow: only Confirm).
         on_error: what happens after an error that is not retried: the run `fail`s, the step is `skip`ped, or the run
@@ -115,8 +115,8 @@ class Step(Node):
             raise DeclarationError(f"{place}: workflow must be a Workflow, not {workflow!r}.")
         if agent is not None:
             _check_agent(agent, place=place)
-        if logic is not None and not isinstance(logic, ScriptLogic | HttpLogic | TextLogic):
-            raise DeclarationError(f"{place}: logic must be a ScriptLogic or an HttpLogic, not {logic!r}.")
+        if logic is not None and not isinstance(logic, ScriptLogic | HttpLogic | TaskLogic | TextLogic):
+            raise DeclarationError(f"{place}: logic must be a ScriptLogic, an HttpLogic or a TaskLogic, not {logic!r}.")
         self._declare(executor=executor, agent=agent, workflow=workflow, logic=logic)
         self._begin(name, _with(widget, human_review))
         self._declare(on_error=on_error, retries=retries, retry=retry, time_limit=time_limit, restart=restart)

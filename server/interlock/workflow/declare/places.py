@@ -4,7 +4,8 @@ Laws:
 - A node may be in several places. What depends on the place (`step_id`, index, depth) belongs to the place.
 - `step_id` is a pure function of the workflow's id and the names from its root: the same on every node of a cluster,
   in every iteration, after every restart.
-- A node that is entered again under a name of its own (`name_2`, `name_3`, …) is in the same place.
+- A node that is entered again under a name of its own (`name_2`, `name_3`, …) is in the same place, unless it is of a
+  kind of which each is apart: then its step ids are those of that name.
 
 Source: `docs/protocol.md`, "Run events"; `docs/workflows.md`, "Names".
 """
@@ -48,7 +49,16 @@ class Place:
 
 
 class Passes(dict[str, Place]):
-    """Places by name, in which a node that can be renamed is also found by the names of its later passes."""
+    """Places by name, in which a node that can be renamed is also found by the names of its later passes.
+
+    Args:
+        names: the names from the workflow's id down to the container that they are in.
+    """
+
+    def __init__(self, names: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self._names = names
+        self._apart: dict[str, Place] = {}
 
     def __missing__(self, name: str) -> Place:
         place = self._again(name)
@@ -67,9 +77,16 @@ class Passes(dict[str, Place]):
         base, _, number = name.rpartition("_")
         if not _PASS.fullmatch(number) or not super().__contains__(base):
             return None
+        if name in self._apart:
+            return self._apart[name]
         place = super().__getitem__(base)
         node = place.node.renamed(name)
-        return None if node is None else replace(place, node=node)
+        if node is None:
+            return None
+        if not node.IS_APART:
+            return replace(place, node=node)
+        own = self._apart[name] = _place(node, int(number) - 1, place.parent, self._names)
+        return own
 
 
 _PASS = re.compile(r"[2-9]|[1-9][0-9]{1,17}")
@@ -79,6 +96,11 @@ _PASS = re.compile(r"[2-9]|[1-9][0-9]{1,17}")
 def name_of_pass(name: str, number: int) -> str:
     """The name of a node that is entered under a name of its own for the `number`th time."""
     return name if number == 1 else f"{name}_{number}"
+
+
+def number_of_pass(name: str, base: str) -> int:
+    """Which pass of the node `base` has this name."""
+    return 1 if name == base else int(name.removeprefix(f"{base}_"))
 
 
 def is_of_later_pass(name: str, names: Collection[str]) -> bool:
@@ -93,13 +115,18 @@ def places_of(branches: Sequence[Sequence[Node]], *, parent: Place | None, names
     Args:
         names: the names from the workflow's id down to the container.
     """
-    places: dict[str, Place] = Passes()
+    places: dict[str, Place] = Passes(names)
     for index, node in (each for branch in branches for each in enumerate(branch)):
-        path = (*names, node.name)
-        place = Place(node, _step_id(path), index, 0 if parent is None else parent.depth + 1, parent)
-        place.children.update(places_of(node.branches, parent=place, names=path))
-        places[node.name] = place
+        places[node.name] = _place(node, index, parent, names)
     return places
+
+
+def _place(node: Node, index: int, parent: Place | None, names: tuple[str, ...]) -> Place:
+    path = (*names, node.name)
+    depth = 0 if parent is None else parent.depth + 1
+    place = Place(node, _step_id(path), index, depth, parent, Passes(path))
+    place.children.update(places_of(node.branches, parent=place, names=path))
+    return place
 
 
 def _step_id(path: tuple[str, ...]) -> str:

@@ -284,6 +284,11 @@ REVIEWS_OF: dict[StepType, tuple[type[AnyReview], ...]] = {
         Signal,
         Confirm,
     ),
+    "Map": (
+        Signal,
+        Confirm,
+    ),
+    "Item": (),
     "Graph": (
         Signal,
         Confirm,
@@ -318,6 +323,7 @@ ON_CONFIRM: dict[StepType, tuple[OnReject, ...]] = {
     "Parallel": ("skip", "cancel"),
     "Race": ("skip", "cancel"),
     "Graph": ("skip", "cancel"),
+    "Map": ("skip", "cancel"),
     "Ports": ("skip", "cancel"),
     "Machine": ("skip", "cancel"),
     "Workflow": ("skip", "cancel"),

@@ -62,6 +62,11 @@ def paths_in(value: JsonValue) -> frozenset[str]:
     return frozenset(path for path in named if parts_of(path) is not None)
 
 
+def inert(value: JsonValue) -> JsonValue:
+    """A copy of a value which, filled in, is that value again, whatever stands in its texts."""
+    return _mapped(value, lambda text: _joined([(text, False)]))
+
+
 def is_one(text: str) -> bool:
     """Return True if a text is one template, and so becomes a value with its type."""
     match = _TEMPLATE.fullmatch(text)

@@ -19,7 +19,7 @@ from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare.agents import AgentPause, ToolRequest
 from interlock.workflow.declare.errors import LogicError
 from interlock.workflow.declare.io import Content
-from interlock.workflow.declare.logic import MAX_WAIT, HttpLogic
+from interlock.workflow.declare.logic import MAX_WAIT, HttpLogic, TaskLogic
 from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.reviews import ToolReview
@@ -236,7 +236,7 @@ def _retry_at(state: RunState, work: Work, error: BaseException, now: int, jitte
     tries, retry = node.tries.in_a_row, step.retry
     if tries > (step.retries if retry is None else retry.attempts - 1):
         return None
-    if isinstance(error, LogicError) and isinstance(step.logic, HttpLogic) and not error.may_retry:
+    if isinstance(error, LogicError) and isinstance(step.logic, HttpLogic | TaskLogic) and not error.may_retry:
         return None
     wait = backoff(tries) if retry is None else retry.wait(tries)
     asked = (error.retry_after or 0.0) if isinstance(error, LogicError) else 0.0

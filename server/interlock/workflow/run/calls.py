@@ -36,6 +36,7 @@ from interlock.workflow.activities import (
     RollCall,
     Script,
     SessionRead,
+    TaskCall,
     ThreadEnd,
     host_part,
 )
@@ -57,9 +58,10 @@ from interlock.workflow.declare.io import (
     side_effect_key,
     side_effect_key_of_logic,
 )
-from interlock.workflow.declare.logic import HttpLogic, Logic, ScriptLogic, TextLogic
+from interlock.workflow.declare.logic import HttpLogic, Logic, ScriptLogic, TaskLogic, TextLogic
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Step, Workflow
+from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.policies import asked_of
 from interlock.workflow.declare.reviews import Ask, Review, widget_of
 from interlock.workflow.declare.values import legible, read
@@ -211,7 +213,7 @@ class _Piece:
     # ── The logic of a machine's state ──────────────────────────────────────────────────────────────────
 
     def _logic(self, logic: Logic | TextLogic, given: StepInput) -> Calls[Content]:
-        """Run a script, make a request, or have a text written. What the first two return is merged into the data."""
+        """Run a script or a task, make a request, or have a text written."""
         roots: dict[str, Any] = {
             "input": given.input,
             "workflow_data": given.workflow_data,
@@ -226,6 +228,9 @@ class _Piece:
         if isinstance(logic, ScriptLogic):
             returned: Returned = yield Script(logic.code, roots, self._asker(given))
             content: JsonValue = returned.value
+        elif isinstance(logic, TaskLogic):
+            returned = yield task_of(logic, roots, given, self._asker(given))
+            content = returned.value if logic.output is None else {logic.output: returned.value}
         else:
             returned = yield request_of(logic, roots, given, self._asker(given))
             content = {} if logic.output is None else {logic.output: returned.value}
@@ -266,6 +271,9 @@ class _Piece:
             account=self._state.account,
             namespace=self._state.namespace or home_of(self._state.user_id),
             workflow_data=_copy_of(scope.data or {}),
+            tasks=_copy_of(dict(scope.tasks or {})),
+            item=_copy_of(scope.item),
+            item_index=scope.item_index,
             attempt=max(work.attempt, 1) if work.task == "execute" else 1,
             iteration=scope.iteration,
             max_iterations=scope.max_iterations,
@@ -289,18 +297,21 @@ class _Piece:
     def _user_input(self, node: NodeState | None) -> Any:
         """The values filled in for a step; the code of a container sees those filled in last."""
         looks = node is None or self._work.task != "execute"
-        filled = newest_filled_in(self._state) if looks else node
-        if filled is None or filled.form.user_input is None:
+        found = newest_filled_in(self._workflow, self._state) if node is None or looks else (self._work.place, node)
+        if found is None:
+            return None
+        place, filled = found
+        if filled.form.user_input is None:
             return None
         try:
-            return self._filled(filled, filled.form.user_input, opens=not looks)
+            return self._filled(place, filled, filled.form.user_input, opens=not looks)
         except Misfit:
             if not looks:
                 raise
             # The placeholder of a secret that is gone may not fit the model's type.
             return _copy_of(filled.form.user_input)
 
-    def _filled(self, node: NodeState, values: JsonObject, *, opens: bool) -> Any:
+    def _filled(self, place: Place | None, node: NodeState, values: JsonObject, *, opens: bool) -> Any:
         """The values that a person filled in: a dict, or an instance of the form's model.
 
         Args:
@@ -309,7 +320,6 @@ class _Piece:
         Raises:
             Misfit: the model doesn't accept it.
         """
-        place = self._workflow.by_step_id.get(node.step_id)
         ask = None if place is None else place.node.asks(Ask)
         sealed = node.form.sealed if opens else {}
         secrets = {name: self._opened(node, name, each) for name, each in sealed.items()}
@@ -372,15 +382,51 @@ def request_of(logic: HttpLogic, roots: Mapping[str, Any], given: StepInput, ask
     headers: dict[str, JsonValue] = dict(logic.headers)
     return HttpCall(
         method=logic.method,
-        url=filled(logic.url, lambda text: urllib.parse.quote(text, safe="")),
+        url=filled(logic.url, _percent_encoded),
         headers={name: templates.written(value) for name, value in filled(headers).items() if value is not None},
         body=filled(logic.body),
         asker=asker,
         time_limit=logic.timeout,
         idempotency_key=given.idempotency_key,
         integration=logic.integration,
-        is_host_data=any(path.partition(".")[0] not in SECRETS for path in templates.paths_in(host_part(logic.url))),
+        is_host_data=_has_data(host_part(logic.url)),
     )
+
+
+def task_of(logic: TaskLogic, roots: Mapping[str, Any], given: StepInput, asker: Asker) -> TaskCall:
+    """The task of a step, with everything filled in but the secrets that it takes."""
+    keep = SECRETS if logic.takes_secrets else frozenset[str]()
+    filled: JsonObject = {}
+    for name, value in logic.input.items():
+        quote = _percent_encoded if name in logic.encoded else None
+        filled[name] = value if name in logic.fixed else templates.expand(value, roots, keep=keep, quote=quote)
+    hosts = [host_part(each) for name in logic.encoded if isinstance(each := logic.input.get(name), str)]
+    return TaskCall(
+        task=logic.task,
+        input=_copy_of(filled),
+        asker=asker,
+        idempotency_key=given.idempotency_key,
+        user_id=given.user_id,
+        run_id=given.run_id,
+        attempt=given.attempt,
+        run_input=_as_json(given.input),
+        integration=logic.integration,
+        time_limit=logic.timeout,
+        takes_secrets=logic.takes_secrets,
+        is_host_data=any(_has_data(each) for each in hosts),
+    )
+
+
+def _percent_encoded(text: str) -> str:
+    return urllib.parse.quote(text, safe="")
+
+
+def _has_data(text: str) -> bool:
+    return any(path.partition(".")[0] not in SECRETS for path in templates.paths_in(text))
+
+
+def _as_json(value: Any) -> Any:
+    return from_json(to_json(value)) if isinstance(value, BaseModel) else value
 
 
 def _as_model(model: type[BaseModel] | None, value: JsonValue) -> Any:

@@ -23,6 +23,7 @@ from interlock.workflow.declare.policies import Rule
 from interlock.workflow.node import AgentState, Failure, Happening, NodeState, Output, Phase, Tries
 from interlock.workflow.run.acts import note_act
 from interlock.workflow.run.answers import continued, fold_own, responded, signal_received, without_secrets
+from interlock.workflow.run.attending import ATTENDING, attended
 from interlock.workflow.run.errors import note_failed_run, note_failed_step
 from interlock.workflow.run.milestones import note_created, note_ended, note_halted
 from interlock.workflow.run.policy import parts_of
@@ -43,9 +44,13 @@ from interlock_protocol import typed
 from interlock_protocol.messages import RUN_EVENTS
 from interlock_protocol.types import PathPart, RunStatus
 
-MAY_COME_LATE = frozenset(
-    {"StepContinued", "StepExecutorContinued", "InteractionResponded", "SignalReceived", "WorkflowCancelled"}
-)
+MAY_COME_LATE = ATTENDING | {
+    "StepContinued",
+    "StepExecutorContinued",
+    "InteractionResponded",
+    "SignalReceived",
+    "WorkflowCancelled",
+}
 """What others than its owner append to a run that goes on. After an end, everything the owner had folded is void."""
 
 
@@ -164,10 +169,17 @@ def _step_completed(state: RunState, event: typed.StepCompleted, private: Mappin
         bool(said.get("stop")),
         before.overruled,
     )
+    _leads_to(node, event.get("port"))
     node.agent = None
     state.steps_completed += 1
     state.recoveries = 0
     _session_changed(state, node, private)
+
+
+def _leads_to(node: NodeState, port: str | None) -> None:
+    """Keep the port that its output leads to; without one, that of its widget stays."""
+    if port is not None:
+        node.form = replace(node.form, port=port)
 
 
 def _session_changed(state: RunState, node: NodeState, private: Mapping[str, Any]) -> None:
@@ -214,6 +226,7 @@ def _output_review(state: RunState, event: typed.StepOutputReview, private: Mapp
             output["stop"],
             node.output.overruled,
         )
+        _leads_to(node, output.get("port"))
     node.session_changes = private.get("session", [])
 
 
@@ -367,6 +380,7 @@ _OF_STEPS: dict[str, _Folder] = {
     "StepOutputReview": _output_review,
     "StepExecutorPaused": _executor_paused,
     "InteractionResponded": responded,
+    **dict.fromkeys(ATTENDING, attended),
     "StepContinued": continued,
     "StepExecutorContinued": continued,
     "SignalReceived": signal_received,

@@ -21,6 +21,7 @@ def completion(output: Content, duration_ms: int) -> dict[str, Any]:
         "step_response": response,
         "duration_ms": duration_ms,
         "logs": list(output.logs) or None,
+        "port": output.port,
     }
 
 
@@ -33,5 +34,5 @@ def judgement(said: tuple[bool, str | None]) -> dict[str, Any]:
 def kept_of(output: Content) -> dict[str, Any]:
     """What is folded of an output under review, besides its content."""
     kept = {"content_type": output.content_type, "success": output.success, "stop": output.stop}
-    more = {"error": output.error, "model": output.model}
+    more = {"error": output.error, "model": output.model, "port": output.port}
     return kept | {key: value for key, value in more.items() if value is not None}

@@ -10,7 +10,7 @@ Source: `docs/workflows.md`, "What a step is given" and "Containers".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -184,11 +184,28 @@ def _after_siblings(places: Mapping[str, Place], nodes: Mapping[str, NodeState],
     if before is None:
         content, port = _last_told(places, nodes, name)
         return scope.after(content, port)
+    known = None if container is None else container.known_to(name)
+    if known is not None:
+        became = {each: _became(places[each], nodes.get(each)) for each in known}
+        scope = replace(scope, tasks={**(scope.tasks or {}), **became})
     contents = {each: content_of_node(places[each], nodes.get(each)) for each in before}
     if len(before) == 1:
         return scope.after(contents[before[0]])
     told = {each: content for each, content in contents.items() if content is not MISSING}
     return scope.after(told if before else MISSING)
+
+
+def _became(place: Place, node: NodeState | None) -> JsonObject:
+    """What has become of a task: how it ended, if it did, its output, and its error."""
+    content = content_of_node(place, node)
+    phase = Phase.ENTERED if node is None else node.phase
+    failed = phase is Phase.FAILED and node is not None
+    why = node.failure if node is not None and failed else None
+    return {
+        "status": phase.value if phase.is_over else "open",
+        "output": None if content is MISSING else content,
+        "error": None if why is None else {"code": why.error_type, "message": why.error},
+    }
 
 
 def place_at(workflow: Workflow, path: Path) -> Place:
@@ -228,19 +245,32 @@ def sent_back(scope: Scope, node: NodeState) -> Scope:
 
 def newest_contents(workflow: Workflow, state: RunState) -> dict[str, JsonValue]:
     """The newest output of each step that has one, by name, at any place."""
-    newest: dict[str, NodeState] = {}
-    for node in walk(state.nodes):
-        place = workflow.by_step_id.get(node.step_id)
-        if place is None or node.phase is not Phase.COMPLETED:
+    newest: dict[str, tuple[Place, NodeState]] = {}
+    for place, node in places_entered(workflow.places, state.nodes):
+        if node.phase is not Phase.COMPLETED:
             continue
         known = newest.get(place.node.name)
-        if known is None or node.ended_index > known.ended_index:
-            newest[place.node.name] = node
-    contents = {name: content_of_node(workflow.by_step_id[node.step_id], node) for name, node in newest.items()}
+        if known is None or node.ended_index > known[1].ended_index:
+            newest[place.node.name] = (place, node)
+    contents = {name: content_of_node(place, node) for name, (place, node) in newest.items()}
     return {name: content for name, content in contents.items() if content is not MISSING}
 
 
-def newest_filled_in(state: RunState) -> NodeState | None:
-    """The node for which a form was filled in last, of those that have begun."""
+def newest_filled_in(workflow: Workflow, state: RunState) -> tuple[Place | None, NodeState] | None:
+    """The node for which a form was filled in last, of those that have begun, and its place, if that is still there."""
     filled = [node for node in walk(state.nodes) if node.form.user_input is not None]
-    return max(filled, key=lambda node: node.started_index, default=None)
+    newest = max(filled, key=lambda node: node.started_index, default=None)
+    if newest is None:
+        return None
+    places = (place for place, node in places_entered(workflow.places, state.nodes) if node is newest)
+    return next(places, None), newest
+
+
+def places_entered(places: Mapping[str, Place], nodes: Mapping[str, NodeState]) -> Iterator[tuple[Place, NodeState]]:
+    """Yield every node that was entered and is still declared, with its place: as `walk`."""
+    for name, node in tuple(nodes.items()):
+        place = places.get(name)
+        if place is not None:
+            yield place, node
+            yield from places_entered(place.children, node.earlier)
+            yield from places_entered(place.children, node.children)

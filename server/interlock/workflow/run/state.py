@@ -46,10 +46,17 @@ SINCE: Mapping[str, int] = {
     "ThreadCompleted": 3,
     "GraphExecutionStarted": 4,
     "GraphExecutionCompleted": 4,
+    "MapExecutionStarted": 4,
+    "MapExecutionCompleted": 4,
+    "MapItemStarted": 4,
+    "MapItemCompleted": 4,
     "PortsExecutionStarted": 4,
     "PortsExecutionCompleted": 4,
     "SignalReceived": 4,
     "InteractionResponded": 4,
+    "InteractionClaimed": 4,
+    "InteractionReleased": 4,
+    "InteractionDelegated": 4,
 }
 """The `REDUCER_VERSION` that brought an event, or a new meaning of it, so that earlier versions can't fold it.
 
@@ -58,13 +65,17 @@ A run that has none of these may be driven by nodes of every version.
 
 POLICIES_SINCE = SIGNALS_SINCE = 4
 """The `REDUCER_VERSION` that brought these, interactions and widgets: earlier ones would have one person decide for
-all, or somebody who may not, or on something else than they saw, or ask a person, or wouldn't know how to."""
+all, or somebody who may not, or on something else than they saw, or ask a person, or wouldn't know how to; or would go
+another way than a step's output leads."""
+
+
+_SINCE_POLICIES = ("policy", "distinct_from", "exclude_starter", "bind", "port", RESPONSE, WIDGET)
 
 
 def since(event: Mapping[str, Any]) -> int:
     """The least `REDUCER_VERSION` that can fold an event; 0 if every one can."""
     version = SINCE.get(event["event"], 0)
-    if any(event.get(each) for each in ("policy", "distinct_from", "exclude_starter", "bind", RESPONSE, WIDGET)):
+    if any(event.get(each) for each in _SINCE_POLICIES):
         version = max(version, POLICIES_SINCE)
     return version if event.get("topic") is None else max(version, SIGNALS_SINCE)
 
@@ -96,6 +107,7 @@ class Requirement:
     `due` is the time of its timeout, in milliseconds since 1970. `parts` are the responses that it asks for, by their
     ids, if it asks for several: one for each of an agent's tools, or for each who is asked under a policy. `rule`
     decides when they resolve it. `number` is how many responses people gave under a policy, changed ones too.
+    `attended` is how often it was claimed, released or handed over, `handed_over` to whom: `{to, behind}`.
     """
 
     id: str
@@ -107,6 +119,8 @@ class Requirement:
     parts: Parts = field(default_factory=dict)
     rule: Rule = TOOLS_RULE
     number: int = 0
+    attended: int = 0
+    handed_over: list[JsonObject] = field(default_factory=list)
 
     @property
     def takes_votes(self) -> bool:
@@ -130,7 +144,12 @@ class Requirement:
         response: a response counts only on the ones that it has seen."""
         if self.takes_votes:
             return [self.id, response_id(self.id, self.number)]
-        return open_parts(self.parts) if self.parts else [self.id]
+        return [self.in_head(id_) for id_ in (open_parts(self.parts) if self.parts else [self.id])]
+
+    def in_head(self, id_: str) -> str:
+        """The id in the head of what is decided by this id: another one after each claim, release and handing over, so
+        that a decision counts only on what it has seen of those."""
+        return attended_id(id_, self.attended) if self.attended else id_
 
     @property
     def responses(self) -> dict[str, Part]:
@@ -155,6 +174,11 @@ class Requirement:
 def response_id(requirement_id: str, number: int) -> str:
     """The id in the head, and in the audit, of what follows the first `number` responses to a requirement."""
     return f"{requirement_id}#{number}"
+
+
+def attended_id(id_: str, number: int) -> str:
+    """The id in the head of what was claimed, released or handed over for the `number`th time."""
+    return f"{id_}@{number}"
 
 
 @dataclass(slots=True)

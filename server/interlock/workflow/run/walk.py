@@ -51,7 +51,14 @@ from interlock.workflow.run.events import Draft, Path, run_event, step_event
 from interlock.workflow.run.outputs import completion, judgement, kept_of
 from interlock.workflow.run.requirements import asked
 from interlock.workflow.run.rolls import asked_under, is_called, is_looked_up, shown_of
-from interlock.workflow.run.scope import content_of_node, content_type_of, scope_at, scope_of_first, success_of_node
+from interlock.workflow.run.scope import (
+    content_of_node,
+    content_type_of,
+    port_of_node,
+    scope_at,
+    scope_of_first,
+    success_of_node,
+)
 from interlock.workflow.run.signals import matches
 from interlock.workflow.run.state import TIMEOUT, RunState, elapsed, excluded_from, node_at, pending_in
 from interlock.workflow.run.work import Advance, Task, Work
@@ -255,7 +262,7 @@ class Walk:
             return self.need("roll", place, node, path)
         assert node.verdict.given == "approved"
         said = node.output
-        output = Content(said.content, said.content_type, said.success, said.error, said.stop)
+        output = Content(said.content, said.content_type, said.success, said.error, said.stop, port=node.form.port)
         return self.say(place, node, path, "StepCompleted", **completion(output, elapsed(node.started_at, self.now)))
 
     # ── Questions to people ─────────────────────────────────────────────────────────────────────────────
@@ -470,6 +477,14 @@ class _Inside:
 
     def has_entered(self, name: str) -> bool:
         return name in self.node.children
+
+    def asks(self, name: str) -> bool:
+        node = self.node.children.get(name)
+        return node is not None and bool(pending_in(self.walk.state, {name: node}))
+
+    def port(self, name: str) -> str | None:
+        node = self.node.children.get(name)
+        return None if node is None else port_of_node(self.place.children[name], node)
 
     def ended(self, name: str) -> int | None:
         node = self.node.children.get(name)

@@ -26,7 +26,7 @@ from interlock.workflow.containers.port import (
     Told,
     Withdraw,
 )
-from interlock.workflow.declare.logic import HttpLogic, Retry, ScriptLogic
+from interlock.workflow.declare.logic import HttpLogic, Retry, ScriptLogic, TaskLogic
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Step
 from interlock.workflow.node import NodeState, Own
@@ -125,7 +125,7 @@ def stages_of(name: str, state: State) -> tuple[Node, ...]:
 def _node_of(name: str, work: Work, retry: Retry | None) -> Node:
     if isinstance(work, Node):
         return work
-    if isinstance(work, ScriptLogic | HttpLogic):
+    if isinstance(work, ScriptLogic | HttpLogic | TaskLogic):
         return Step(name, logic=work, retry=retry)
     return Step(name, work)
 
