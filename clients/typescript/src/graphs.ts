@@ -55,6 +55,12 @@ export interface TaskType {
   provider: string | null;
   /** It calls something, asks a person, or says how the graph goes on. */
   kind: "call" | "human" | "flow" | (string & {});
+  /** The name of a sign of the lucide set; null for none. */
+  icon?: string | null;
+  /** Whether it can't do without an integration. */
+  needs_integration?: boolean;
+  /** The ways that it may decide for: what the condition `port:NAME` of a link may name. */
+  ports?: string[];
 }
 
 /** A graph, and which of its versions are the newest and the active one. */
@@ -128,11 +134,8 @@ export class Graphs {
 
   /** The kinds of tasks that the server has. */
   async taskTypes(): Promise<TaskType[]> {
-    const found = await this.#rest.send<TaskType[] | { task_types: TaskType[] }>({
-      method: "GET",
-      path: path("task-types"),
-    });
-    return Array.isArray(found) ? found : found.task_types;
+    const call = { method: "GET" as const, path: path("task-types") };
+    return (await this.#rest.send<{ task_types: TaskType[] }>(call)).task_types;
   }
 
   /** Every graph of the account, the newest first. */

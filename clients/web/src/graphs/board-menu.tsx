@@ -3,9 +3,10 @@
 import { useRef, type MouseEvent } from "react";
 import { CopyPlus, Settings, Trash2 } from "lucide-react";
 import { Menu, MenuItem, Popover } from "react-aria-components";
-import { addTask, GRID, linkIn, newName, removeLink, removeTask, setCondition, taskIn } from "./model.ts";
+import { addTask, COMPLETED, GRID, linkIn, newName, removeLink, removeTask, setCondition, taskIn } from "./model.ts";
 import type { Change, Graph } from "./model.ts";
-import { conditionWord } from "./looks.tsx";
+import { useBoard } from "./board-context.ts";
+import { conditionsFor, conditionWord } from "./looks.tsx";
 
 /** What the menu is about, and where it opens. */
 export interface MenuAt {
@@ -69,8 +70,9 @@ function doubled(graph: Graph, id: string): Change | null {
 }
 
 function LinkMenu({ from, to, graph, onChange, onClose }: ItemsProps & { from: string; to: string }) {
-  const now = linkIn(graph, from, to)?.condition ?? "completed";
-  const others = ["completed", "failed", "always"].filter((each) => each !== now);
+  const { types } = useBoard();
+  const now = linkIn(graph, from, to)?.condition ?? COMPLETED;
+  const others = conditionsFor(types.get(taskIn(graph, from)?.type ?? ""), now).filter((each) => each !== now);
   return (
     <Menu aria-label={`Link from ${from} to ${to}`} onClose={onClose} autoFocus="first">
       {others.map((each) => (

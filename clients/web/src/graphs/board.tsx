@@ -21,7 +21,6 @@ import {
   type Node as FlowNode,
   type NodeChange,
 } from "@xyflow/react";
-import type { TaskType } from "@interlock/client";
 import { Button } from "../ui/button.tsx";
 import { BoardContext, type BoardActions } from "./board-context.ts";
 import { BoardMenu, type MenuAt } from "./board-menu.tsx";
@@ -55,8 +54,6 @@ const FIXED = {
 
 /** What a `Board` takes. */
 export interface BoardProps extends BoardActions {
-  graph: Graph;
-  types: ReadonlyMap<string, TaskType>;
   selected: string | null;
   /** What is wrong, by the task. */
   faults: ReadonlyMap<string, readonly string[]>;
@@ -115,8 +112,6 @@ function Flow(props: BoardProps) {
         onPaneClick={() => onSelect(null)}
         onNodeContextMenu={(event, node) => open(event, { task: node.id })}
         onEdgeContextMenu={(event, edge) => open(event, { from: edge.source, to: edge.target })}
-        fitView
-        fitViewOptions={FIT}
         {...FIXED}
         nodesDraggable={isEditable}
         nodesConnectable={isEditable}
@@ -179,7 +174,8 @@ function edgesOf(graph: Graph, progress: BoardProps["progress"]): FlowEdge[] {
 function Fitting({ round }: { round: number }) {
   const flow = useReactFlow();
   useEffect(() => {
-    const frame = requestAnimationFrame(() => void flow.fitView(FIT));
+    // Nothing is to be shown yet on an empty canvas: what is dropped there stays under the pointer.
+    const frame = requestAnimationFrame(() => flow.getNodes().length > 0 && void flow.fitView(FIT));
     return () => cancelAnimationFrame(frame);
   }, [flow, round]);
   return null;

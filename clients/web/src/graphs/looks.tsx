@@ -1,52 +1,74 @@
 /** How types of tasks and conditions look, and what they are called. */
 
 import {
-  Bot,
-  CheckCheck,
-  Clock,
+  AppWindow,
+  BadgeCheck,
+  CircleDot,
+  ClipboardList,
   Code,
   Cog,
+  Equal,
+  Eye,
   Globe,
   Hand,
+  Hash,
+  Hourglass,
+  ListChecks,
   ListTree,
   Mail,
-  MessageSquare,
-  PencilLine,
-  Radio,
+  Megaphone,
+  RadioTower,
   Repeat,
+  Sparkles,
   Split,
   Workflow,
   type LucideIcon,
 } from "lucide-react";
 import type { TaskType } from "@interlock/client";
 
+/** By the names that the server calls them. */
 const ICONS: Readonly<Record<string, LucideIcon>> = {
-  http: Globe,
-  script: Code,
-  condition: Split,
-  map: Repeat,
-  delay: Clock,
-  set: PencilLine,
-  prompt: Bot,
-  email: Mail,
-  slack_message: MessageSquare,
+  "app-window": AppWindow,
+  "badge-check": BadgeCheck,
+  "circle-dot": CircleDot,
+  "clipboard-list": ClipboardList,
+  code: Code,
+  equal: Equal,
+  eye: Eye,
+  globe: Globe,
+  hash: Hash,
+  hourglass: Hourglass,
+  "list-checks": ListChecks,
+  mail: Mail,
+  megaphone: Megaphone,
+  "radio-tower": RadioTower,
+  repeat: Repeat,
+  sparkles: Sparkles,
+  split: Split,
   workflow: Workflow,
-  signal: Radio,
-  approval: CheckCheck,
 };
 
 const OF_KINDS: Readonly<Record<string, LucideIcon>> = { call: Cog, human: Hand, flow: ListTree };
 
-/** The sign of a type. */
-export function TypeIcon({ type, size = 17 }: { type: Pick<TaskType, "name" | "kind"> | string; size?: number }) {
-  const [name, kind] = typeof type === "string" ? [type, "call"] : [type.name, type.kind];
-  const Icon = ICONS[name] ?? OF_KINDS[kind] ?? Cog;
+/** The sign of a type; of one that isn't known, undefined, the same as of any call. */
+export function TypeIcon({ type, size = 17 }: { type: TaskType | undefined; size?: number }) {
+  const Icon = ICONS[type?.icon ?? ""] ?? OF_KINDS[type?.kind ?? ""] ?? Cog;
   return <Icon size={size} aria-hidden />;
+}
+
+/** What a category is called. */
+export function categoryWord(category: string): string {
+  return category.charAt(0).toUpperCase() + category.slice(1);
 }
 
 /** What a condition is called. */
 export function conditionWord(condition: string): string {
   return condition.startsWith("port:") ? condition.slice("port:".length) : (WORDS[condition] ?? condition);
+}
+
+/** The conditions that a link from a task of this type may have, and the one that it has. */
+export function conditionsFor(type: TaskType | undefined, now: string): string[] {
+  return [...new Set([...Object.keys(WORDS), ...(type?.ports ?? []).map((port) => `port:${port}`), now])];
 }
 
 const WORDS: Readonly<Record<string, string>> = { completed: "completed", failed: "failed", always: "always" };

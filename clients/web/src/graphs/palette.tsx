@@ -4,7 +4,7 @@ import { useState, type DragEvent, type KeyboardEvent } from "react";
 import type { TaskType } from "@interlock/client";
 import { TextField } from "../ui/fields.tsx";
 import { DRAGGED } from "./dragged.ts";
-import { TypeIcon } from "./looks.tsx";
+import { categoryWord, TypeIcon } from "./looks.tsx";
 
 interface PaletteProps {
   types: readonly TaskType[];
@@ -26,8 +26,8 @@ export function Palette({ types, onAdd }: PaletteProps) {
       <div className="palette-lists">
         {categories.map((category) => (
           <div key={category}>
-            <h3>{category}</h3>
-            <ul aria-label={category}>
+            <h3>{categoryWord(category)}</h3>
+            <ul aria-label={categoryWord(category)}>
               {found
                 .filter((type) => type.category === category)
                 .map((type) => (

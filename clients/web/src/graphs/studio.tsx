@@ -17,7 +17,7 @@ import { BoardContext, type BoardActions } from "./board-context.ts";
 import { Faults } from "./faults.ts";
 import { GraphPanel, Verdict } from "./graph-panel.tsx";
 import { Board } from "./lazy-board.tsx";
-import { addLink, addTask, freePlace, graphOf, moveTasks, newName, taskIn, whyNoLink } from "./model.ts";
+import { addLink, addTask, freePlace, graphOf, moveTasks, newName, renameTask, taskIn, whyNoLink } from "./model.ts";
 import type { Change, Graph, Point } from "./model.ts";
 import { Palette } from "./palette.tsx";
 import { progressOf } from "./progress.ts";
@@ -36,9 +36,9 @@ interface StudioProps {
 export function Studio({ working, types, checked, onSave }: StudioProps) {
   const { graph } = working;
   const byName = useMemo(() => new Map(types.map((type) => [type.name, type])), [types]);
-  const [selected, select] = useState<string | null>(null);
+  const { selected, opened, select, rename } = useSelected();
   const [fitting, setFitting] = useState(0);
-  const actions = useActions(working, select);
+  const actions = useActions(working, byName, select, rename);
   const task = selected === null ? undefined : taskIn(graph, selected);
   const add = (name: string, at: Point = freePlace(graph)) => {
     const id = newName(graph, name);
@@ -63,7 +63,6 @@ export function Studio({ working, types, checked, onSave }: StudioProps) {
       />
       <Board
         {...actions}
-        types={byName}
         selected={selected}
         faults={faultsOf}
         progress={null}
@@ -77,7 +76,7 @@ export function Studio({ working, types, checked, onSave }: StudioProps) {
         <BoardContext value={actions}>
           <Verdict {...checked} />
           {task ? (
-            <TaskPanel task={task} types={byName} faults={checked.faults} />
+            <TaskPanel key={opened} task={task} types={byName} faults={checked.faults} />
           ) : (
             <GraphPanel types={byName} faults={checked.faults} />
           )}
@@ -87,7 +86,24 @@ export function Studio({ working, types, checked, onSave }: StudioProps) {
   );
 }
 
-function useActions({ graph, change }: Working, onSelect: BoardActions["onSelect"]): BoardActions {
+/** The task that is selected; `opened` is another number whenever another one is, and the same when it is renamed. */
+function useSelected() {
+  const [{ selected, opened }, set] = useState<{ selected: string | null; opened: number }>({
+    selected: null,
+    opened: 0,
+  });
+  const select = (id: string | null) =>
+    set((now) => (id === now.selected ? now : { selected: id, opened: now.opened + 1 }));
+  const rename = (id: string) => set((now) => ({ ...now, selected: id }));
+  return { selected, opened, select, rename };
+}
+
+function useActions(
+  { graph, change }: Working,
+  types: BoardActions["types"],
+  onSelect: BoardActions["onSelect"],
+  rename: (to: string) => void,
+): BoardActions {
   const told = (made: Change | null) => {
     change(made);
     if (made !== null && !isTyped(made)) announce(`${made.says}.`);
@@ -97,7 +113,12 @@ function useActions({ graph, change }: Working, onSelect: BoardActions["onSelect
     if (why === null) told(addLink(graph, from, to));
     else announce(why);
   };
-  return { graph, isEditable: true, onSelect, onChange: told, onConnect };
+  const onRename = (from: string, to: string) => {
+    const made = renameTask(graph, from, to);
+    told(made);
+    if (made !== null) rename(to);
+  };
+  return { graph, types, isEditable: true, onSelect, onChange: told, onConnect, onRename };
 }
 
 /** Whether a change is a letter of many. */
@@ -144,12 +165,19 @@ export function SessionStudio({ name, graph: drawn, types, staged, onClose }: Se
   useEffect(() => {
     if (waiting !== null) announce(`${waiting} waits for an answer.`);
   }, [waiting]);
-  const actions = { graph, isEditable: false, onSelect: select, onChange: nothing, onConnect: nothing };
+  const actions = {
+    graph,
+    types: byName,
+    isEditable: false,
+    onSelect: select,
+    onChange: nothing,
+    onConnect: nothing,
+    onRename: nothing,
+  };
   return (
     <div className="studio-graph of-session">
       <Board
         {...actions}
-        types={byName}
         selected={selected}
         faults={Faults.none.byTask()}
         progress={progress}

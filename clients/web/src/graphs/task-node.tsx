@@ -52,7 +52,7 @@ export function TaskNode({ data }: NodeProps) {
         onClick={() => onSelect(task.id)}
         onKeyDown={onKeyDown}
       >
-        <TypeIcon type={type ?? task.type} />
+        <TypeIcon type={type} />
         <span className="node-words">
           <span className="node-name">{task.title ?? task.id}</span>
           <span className="node-does">{doesOf(task, type, progress)}</span>

@@ -4,12 +4,13 @@ import { useState } from "react";
 import { Trash2, X } from "lucide-react";
 import type { TaskType } from "@interlock/client";
 import { Button } from "../ui/button.tsx";
+import { Disclosed } from "../ui/disclosed.tsx";
 import { Choice, Picker, TextField } from "../ui/fields.tsx";
 import { Notice } from "../ui/notice.tsx";
 import { useBoard } from "./board-context.ts";
-import { fieldsOf, sourcesFor } from "./inputs.ts";
+import { fieldsOf, sourcesFor, type Field } from "./inputs.ts";
 import { InputField } from "./input-field.tsx";
-import { conditionSays, conditionWord, TypeIcon } from "./looks.tsx";
+import { conditionsFor, conditionSays, conditionWord, TypeIcon } from "./looks.tsx";
 import {
   changeInput,
   changeTask,
@@ -18,7 +19,6 @@ import {
   keyOf,
   removeLink,
   removeTask,
-  renameTask,
   setCondition,
   taskIn,
   whyNoLink,
@@ -41,7 +41,7 @@ export function TaskPanel({ task, types, faults }: TaskPanelProps) {
   return (
     <section className="panel" aria-label={`Task ${task.id}`}>
       <header className="panel-head">
-        <TypeIcon type={type ?? task.type} size={18} />
+        <TypeIcon type={type} size={18} />
         <h2>{type?.title ?? task.type}</h2>
         <span className="spacer" />
         <Button
@@ -63,8 +63,8 @@ export function TaskPanel({ task, types, faults }: TaskPanelProps) {
           {fault}
         </Notice>
       ))}
-      <Name key={task.id} task={task} />
-      {type?.provider != null && <Integration task={task} provider={type.provider} />}
+      <Name task={task} />
+      {type?.provider != null && <Integration task={task} type={type} />}
       {type !== undefined && <Inputs task={task} type={type} types={types} faults={faults} />}
       <Links task={task} />
     </section>
@@ -72,17 +72,17 @@ export function TaskPanel({ task, types, faults }: TaskPanelProps) {
 }
 
 function Name({ task }: { task: Task }) {
-  const { graph, onChange, onSelect } = useBoard();
+  const { graph, onRename } = useBoard();
   const [text, setText] = useState(task.id);
+  const [shown, setShown] = useState(task.id);
+  if (shown !== task.id) {
+    setShown(task.id);
+    setText(task.id);
+  }
   const fault = whyNotCalled(graph, task.id, text);
   const rename = () => {
-    const change = fault === null ? renameTask(graph, task.id, text) : null;
-    if (change === null) {
-      setText(task.id);
-    } else {
-      onChange(change);
-      onSelect(text);
-    }
+    if (fault === null) onRename(task.id, text);
+    else setText(task.id);
   };
   return (
     <TextField
@@ -102,12 +102,16 @@ function whyNotCalled(graph: Graph, id: string, text: string): string | null {
   return taskIn(graph, text) ? `There is another task called ${text}.` : null;
 }
 
-function Integration({ task, provider }: { task: Task; provider: string }) {
+/** How the server says that any kind of integration will do. */
+const ANY_PROVIDER = "*";
+
+function Integration({ task, type }: { task: Task; type: TaskType }) {
   const { graph, onChange } = useBoard();
+  const kind = type.provider === ANY_PROVIDER ? "" : ` with ${type.provider ?? ""}`;
   return (
     <TextField
-      label="Integration"
-      description={`The name of the ${provider} integration that it uses.`}
+      label={type.needs_integration === true ? "Integration" : "Integration (optional)"}
+      description={`The name of an integration${kind}: the credentials that it uses.`}
       value={task.integration ?? ""}
       onChange={(text) =>
         onChange(changeTask(graph, task.id, { integration: text === "" ? undefined : text }, "integration"))
@@ -116,24 +120,42 @@ function Integration({ task, provider }: { task: Task; provider: string }) {
   );
 }
 
+/** The inputs: first those that matter, the others when they are asked for. */
 function Inputs({ task, type, types, faults }: TaskPanelProps & { type: TaskType }) {
   const { graph, onChange } = useBoard();
   const sources = sourcesFor(graph, types, task.id);
+  const drawn = (field: Field) => (
+    <InputField
+      key={field.name}
+      task={task}
+      type={type}
+      field={field}
+      sources={sources}
+      faults={faults.ofInput(task.id, field.name)}
+      onChange={(value) => onChange(changeInput(graph, task.id, field.name, value))}
+    />
+  );
+  const fields = fieldsOf(type);
+  // Which those are is settled when the task is opened: no field goes elsewhere while it is filled in.
+  const [first] = useState(() => new Set(firstOf(task, fields).map(({ name }) => name)));
+  const others = fields.filter(({ name }) => !first.has(name));
   return (
     <>
-      {fieldsOf(type).map((field) => (
-        <InputField
-          key={`${task.id} ${field.name}`}
-          task={task}
-          type={type}
-          field={field}
-          sources={sources}
-          faults={faults.ofInput(task.id, field.name)}
-          onChange={(value) => onChange(changeInput(graph, task.id, field.name, value))}
-        />
-      ))}
+      {fields.filter(({ name }) => first.has(name)).map(drawn)}
+      {others.length > 0 && (
+        <Disclosed title={`More inputs (${others.length})`}>
+          <div className="stack more-inputs">{others.map(drawn)}</div>
+        </Disclosed>
+      )}
     </>
   );
+}
+
+const FEW = 4;
+
+function firstOf(task: Task, fields: readonly Field[]): readonly Field[] {
+  if (fields.length <= FEW) return fields;
+  return fields.filter(({ name, isRequired }) => isRequired || task.inputs[name] !== undefined);
 }
 
 // ── Links ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -185,10 +207,10 @@ function Links({ task }: { task: Task }) {
 }
 
 function LinkItem({ link, other, word }: { link: Link; other: string; word: string }) {
-  const { graph, onChange, onSelect } = useBoard();
+  const { graph, types, onChange, onSelect } = useBoard();
   const { from, to } = link;
   const now = conditionOf(link);
-  const options = [...new Set(["completed", "failed", "always", now])];
+  const options = conditionsFor(types.get(taskIn(graph, from)?.type ?? ""), now);
   return (
     <li>
       <span className="hint">{word}</span>
