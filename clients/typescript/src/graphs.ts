@@ -63,11 +63,17 @@ export interface TaskType {
   ports?: string[];
 }
 
-/** A graph, and which of its versions are the newest and the active one. */
+/** A graph, and which of its versions are the newest and the current one. */
 export interface GraphSummary extends MachineSummary {
-  /** Whether its endpoint answers. */
-  active?: boolean;
-  description?: string | null;
+  /** Whether its endpoint answers: it has a current version. */
+  active: boolean;
+}
+
+/** Whether a graph can be run, and with which version. */
+export interface GraphActivation {
+  name: string;
+  active: boolean;
+  version_id: string | null;
 }
 
 /** A version of a graph. */
@@ -102,15 +108,16 @@ export interface GraphEndpoint {
   curl: string;
 }
 
-/** One execution of a graph, which is a run. */
+/** One execution of a graph, which is a run; in a list without what it came to. */
 export interface GraphSession {
   session_id: string;
-  run_id?: string;
-  status: string;
-  started_at?: string;
-  created_at?: string;
+  run_id: string;
+  graph: string;
+  version_id: string | null;
+  status: "running" | "waiting" | "completed" | "failed" | "cancelled";
+  created_at: string;
   ended_at?: string | null;
-  version_id?: string;
+  /** What the tasks that end the graph came to, by their ids, or what it returns. */
   outputs?: JsonValue;
   error?: JsonValue;
 }
@@ -146,20 +153,19 @@ export class Graphs {
   /**
    * Stores a draft under a name that no graph has.
    *
-   * Rejects with an `InterlockError`: `invalid_workflow`, with every fault in `details`; `workflow_exists`.
+   * Rejects with an `InterlockError`: `invalid_graph`, with every fault in `details`; `workflow_exists`.
    */
   create(graph: GraphDefinition): Promise<GraphVersion> {
-    const headers = { "if-none-match": "*" };
-    return this.#rest.send({ method: "POST", path: path("graphs"), body: json(graph), headers });
+    return this.#rest.send({ method: "POST", path: path("graphs"), body: json(graph) });
   }
 
   /**
-   * Stores the next draft, which is made of the version `base`.
+   * Stores the next draft, in place of the draft `base` that it was made of; null keeps every version that there is.
    *
    * Rejects with an `InterlockError`: `conflict`, where `base` isn't the newest version any more.
    */
-  save(graph: GraphDefinition, base: string): Promise<GraphVersion> {
-    const headers = { "if-match": `"${base}"` };
+  save(graph: GraphDefinition, base: string | null): Promise<GraphVersion> {
+    const headers: Record<string, string> = base === null ? {} : { "if-match": `"${base}"` };
     return this.#rest.send({ method: "PUT", path: path("graphs", graph.name), body: json(graph), headers });
   }
 
@@ -169,7 +175,7 @@ export class Graphs {
     return this.#rest.send({ method: "POST", path: path("graphs", "validate"), body, repeatable: true });
   }
 
-  /** A graph: its current version or, if none was published, its newest. */
+  /** A graph, with its newest version. */
   get(name: string): Promise<GraphSummary & { definition: GraphDefinition }> {
     return this.#rest.send({ method: "GET", path: path("graphs", name) });
   }
@@ -193,13 +199,13 @@ export class Graphs {
     return this.#rest.send({ method: "POST", path: path("graphs", name, "versions", versionId, "publish") });
   }
 
-  /** Has the endpoint run the published version; where none is, the newest draft is published. */
-  activate(name: string): Promise<GraphSummary> {
+  /** Has the endpoint run the version that was published last; where none was, the newest draft. */
+  activate(name: string): Promise<GraphActivation> {
     return this.#rest.send({ method: "POST", path: path("graphs", name, "activate") });
   }
 
   /** Has the endpoint refuse calls. Sessions that have begun go on. */
-  deactivate(name: string): Promise<GraphSummary> {
+  deactivate(name: string): Promise<GraphActivation> {
     return this.#rest.send({ method: "POST", path: path("graphs", name, "deactivate") });
   }
 
@@ -230,7 +236,7 @@ export class Graphs {
   }
 
   /** Cancels a session. */
-  cancel(sessionId: string): Promise<GraphSession> {
+  cancel(sessionId: string): Promise<Pick<GraphSession, "session_id" | "status">> {
     return this.#rest.send({ method: "POST", path: path("graphs", "sessions", sessionId, "cancel") });
   }
 }

@@ -49,6 +49,7 @@ export {
 export { MAX_FILE_BYTES, type Files, type UploadedFile, type UploadOptions } from "./files.js";
 export type {
   DefinedGraph,
+  GraphActivation,
   GraphDefinition,
   GraphEndpoint,
   GraphFault,

@@ -125,7 +125,7 @@ function Canvas({ name, known, types, onChanged, saved }: LoadedProps & { saved:
           mine={working.graph}
           conflict={saving.conflict}
           isBusy={saving.isBusy}
-          onMine={() => void saving.save(saving.conflict?.version.version_id)}
+          onMine={() => void saving.save("theirs")}
           onTheirs={() => {
             if (saving.conflict) takeTheirs(working, saving.conflict.theirs, saving.conflict.version.version_id);
             saving.settle();
@@ -181,7 +181,7 @@ interface HeadProps {
 }
 
 function Head({ name, known, working, saving, onChanged, save, show }: HeadProps) {
-  const isActive = known?.summary.active ?? false;
+  const isActive = known?.summary.active === true;
   const isAhead = working.isChanged || working.base !== known?.summary.published_version_id;
   return (
     <header className="page-head">

@@ -10,6 +10,7 @@ import { Button } from "../ui/button.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { useDraft } from "../ui/draft.ts";
 import { TextField } from "../ui/fields.tsx";
+import { counted } from "../ui/format.ts";
 import { Empty, Notice, Skeleton } from "../ui/notice.tsx";
 import { Ago } from "../ui/time.tsx";
 import { useTitle } from "../ui/title.ts";
@@ -67,7 +68,7 @@ function NewGraph({ taken }: { taken: readonly GraphSummary[] }) {
 
 function NameForm({ taken }: { taken: readonly GraphSummary[] }) {
   const [, navigate] = useLocation();
-  const [name, setName] = useState("");
+  const [name, setName] = useState(() => freeName(taken));
   const [isAsked, setAsked] = useState(false);
   const [, keep] = useDraft<KeptWork | null>(keptAs(name), null);
   const fault = whyNot(name, taken);
@@ -102,6 +103,12 @@ function NameForm({ taken }: { taken: readonly GraphSummary[] }) {
   );
 }
 
+/** A name to begin with. */
+function freeName(taken: readonly GraphSummary[]): string {
+  const names = new Set(taken.map(({ name }) => name));
+  for (let number = 1; ; number++) if (!names.has(`graph-${number}`)) return `graph-${number}`;
+}
+
 function whyNot(name: string, taken: readonly GraphSummary[]): string | null {
   if (!isName(name)) return "A name has 1 to 64 letters, digits, _ and -.";
   if (RESERVED.includes(name)) return "This word has a meaning of its own in addresses: take another one.";
@@ -116,7 +123,8 @@ function Table({ graphs }: { graphs: readonly GraphSummary[] }) {
           <tr>
             <th scope="col">Graph</th>
             <th scope="col">Endpoint</th>
-            <th scope="col">Published</th>
+            <th scope="col">Activated, or made</th>
+            <th scope="col">Drafts</th>
             <th scope="col">
               <span className="unseen">The request</span>
             </th>
@@ -133,17 +141,19 @@ function Table({ graphs }: { graphs: readonly GraphSummary[] }) {
 }
 
 function Row({ graph }: { graph: GraphSummary }) {
-  const { name, description, active = false, published_at: at } = graph;
+  const { name, active, published_at: at, created_at: made, drafts = 0 } = graph;
   return (
     <tr>
       <th scope="row">
         <Link href={graphPathOf(name)} className="link">
           {name}
         </Link>
-        {description && <span className="hint about">{description}</span>}
       </th>
       <td>{active ? <span className="badge good">Active</span> : <span className="badge calm">Not active</span>}</td>
-      <td>{at ? <Ago at={Date.parse(at)} /> : ""}</td>
+      <td>
+        <Ago at={Date.parse(at ?? made)} />
+      </td>
+      <td>{drafts > 0 ? counted(drafts, "draft") : ""}</td>
       <td className="end">
         <EndpointButton name={name} isActive={active} tone="quiet" />
       </td>

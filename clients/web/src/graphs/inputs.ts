@@ -80,6 +80,12 @@ export function blankOf(task: Pick<Task, "id">, field: string, name: string): Js
   return { blank: name === "" || name === ownBlank(task, field) ? true : name };
 }
 
+/** The inputs of a new task: what has to be given is left blank, until somebody says otherwise. */
+export function firstInputs(type: TaskType | undefined): Record<string, JsonValue> {
+  const needed = fieldsOf(type).filter(({ isRequired }) => isRequired);
+  return Object.fromEntries(needed.map(({ name }) => [name, { blank: true }]));
+}
+
 /** A blank of a graph: what whoever calls it gives. */
 export interface Blank {
   readonly name: string;

@@ -2,6 +2,7 @@
 
 import { useState } from "react";
 import { History } from "lucide-react";
+import type { GraphSession } from "@interlock/client";
 import { useInterlock } from "@interlock/client/react";
 import { Button } from "../ui/button.tsx";
 import { Dialog } from "../ui/dialog.tsx";
@@ -33,6 +34,14 @@ export function SessionsButton({ name, onOpen }: SessionsProps) {
   );
 }
 
+const TONES: Readonly<Record<GraphSession["status"], string>> = {
+  running: "busy",
+  waiting: "ask",
+  completed: "good",
+  failed: "bad",
+  cancelled: "calm",
+};
+
 function List({ name, onOpen }: SessionsProps) {
   const { client } = useInterlock();
   const { data, error, again } = useAnswer(`sessions of ${name}`, () => client.graphs.sessions(name));
@@ -47,17 +56,15 @@ function List({ name, onOpen }: SessionsProps) {
   if (data.length === 0) return <Empty title="No sessions yet">Try the graph, or call its endpoint.</Empty>;
   return (
     <ul className="session-list" aria-label="Sessions">
-      {data.map(({ session_id: id, status, started_at, created_at = started_at }) => (
+      {data.map(({ session_id: id, status, created_at: at }) => (
         <li key={id}>
           <Button tone="quiet" small onPress={() => onOpen(id)}>
             <code>{id}</code>
           </Button>
-          <span className="hint">{status.toLowerCase()}</span>
-          {created_at !== undefined && (
-            <span className="hint">
-              <Ago at={Date.parse(created_at)} />
-            </span>
-          )}
+          <span className={`badge ${TONES[status]}`}>{status}</span>
+          <span className="hint">
+            <Ago at={Date.parse(at)} />
+          </span>
         </li>
       ))}
     </ul>

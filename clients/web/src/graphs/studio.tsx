@@ -16,6 +16,7 @@ import { arranged, usePlaced } from "./arrange.ts";
 import { BoardContext, type BoardActions } from "./board-context.ts";
 import { Faults } from "./faults.ts";
 import { GraphPanel, Verdict } from "./graph-panel.tsx";
+import { firstInputs } from "./inputs.ts";
 import { Board } from "./lazy-board.tsx";
 import { addLink, addTask, freePlace, graphOf, moveTasks, newName, renameTask, taskIn, whyNoLink } from "./model.ts";
 import type { Change, Graph, Point } from "./model.ts";
@@ -42,7 +43,7 @@ export function Studio({ working, types, checked, onSave }: StudioProps) {
   const task = selected === null ? undefined : taskIn(graph, selected);
   const add = (name: string, at: Point = freePlace(graph)) => {
     const id = newName(graph, name);
-    actions.onChange(addTask(graph, { id, type: name, inputs: {} }, at));
+    actions.onChange(addTask(graph, { id, type: name, inputs: firstInputs(byName.get(name)) }, at));
     select(id);
     return id;
   };

@@ -152,7 +152,7 @@ export interface Saving {
   readonly error: InterlockError | null;
   readonly conflict: Conflict | null;
   /** The id of the version that has been made; null where none was. */
-  readonly save: (over?: string) => Promise<string | null>;
+  readonly save: (beside?: "theirs") => Promise<string | null>;
   readonly settle: () => void;
 }
 
@@ -162,14 +162,14 @@ export function useSaving(working: Working, onSaved: () => void): Saving {
   const [isBusy, setBusy] = useState(false);
   const [error, setError] = useState<InterlockError | null>(null);
   const [conflict, setConflict] = useState<Conflict | null>(null);
-  const save = async (over?: string) => {
+  const save = async (beside?: "theirs") => {
     const { graph, base } = working;
     setBusy(true);
     setError(null);
     try {
-      const on = over ?? base;
       const sent = asDefinition(graph);
-      const made = on === null ? await client.graphs.create(sent) : await client.graphs.save(sent, on);
+      const on = beside === undefined ? base : null;
+      const made = base === null ? await client.graphs.create(sent) : await client.graphs.save(sent, on);
       working.rebase(made.version_id, graph);
       setConflict(null);
       announce("Saved.");
