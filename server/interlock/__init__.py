@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from interlock.tasks.context import TaskContext
+from interlock.tasks.own import task
 from interlock.workflow.containers.condition import Condition
 from interlock.workflow.containers.graph import Graph
 from interlock.workflow.containers.loop import Loop
@@ -17,7 +19,7 @@ from interlock.workflow.containers.ports import Ports
 from interlock.workflow.containers.race import Race
 from interlock.workflow.containers.router import Router
 from interlock.workflow.containers.sequence import Steps
-from interlock.workflow.declare.errors import DeclarationError, OutputError
+from interlock.workflow.declare.errors import DeclarationError, OutputError, TaskFailed
 from interlock.workflow.declare.forms import UserInputField
 from interlock.workflow.declare.interactions import Interaction
 from interlock.workflow.declare.io import CustomEvent, StepInput, StepOutput
@@ -80,6 +82,8 @@ __all__ = [
     "StepInput",
     "StepOutput",
     "Steps",
+    "TaskContext",
+    "TaskFailed",
     "ToolReview",
     "Transition",
     "Unanimous",
@@ -91,6 +95,7 @@ __all__ = [
     "all_members",
     "create_app",
     "first_responder",
+    "task",
 ]
 
 

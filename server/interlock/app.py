@@ -31,7 +31,7 @@ from interlock.definitions.checking import ScriptCheck, faults_of
 from interlock.definitions.code import CodeDefinitions
 from interlock.definitions.every import EveryDefinition
 from interlock.definitions.folder import InFile, definitions_in, publish_all
-from interlock.definitions.machine_json import compiled
+from interlock.definitions.kinds import compiled
 from interlock.definitions.stored import StoredDefinitions
 from interlock.engine.clock import Clock
 from interlock.engine.engine import Engine
@@ -268,6 +268,7 @@ class Interlock:
                 notices,
                 self._types,
                 scripts.check,
+                self.base_url,
             )
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
             self._keep(relay.run(WEBHOOK_SECONDS), "webhooks")

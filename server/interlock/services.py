@@ -28,6 +28,7 @@ class Services:
 
     Attributes:
         objects: where the bytes of files are.
+        base_url: where people reach this server, as far as is known.
         task_types: the types of tasks that this server has.
         check_script: says what is wrong with a script, for this account; None if this server runs no scripts.
     """
@@ -48,3 +49,4 @@ class Services:
     notices: Notices
     task_types: TaskTypes = field(default_factory=dict)
     check_script: Callable[[str, str], Awaitable[str | None]] | None = None
+    base_url: str = ""

@@ -49,12 +49,14 @@ def Own(*scopes: str) -> Line:
 
 
 DECIDE, EXECUTE, READ, WRITE = (f"workflows:{each}" for each in ("decide", "execute", "read", "write"))
+RUN_GRAPHS: Final = "graphs:execute"
 FILES, SECRETS, USERS, WEBHOOKS = "files:write", "secrets:manage", "users:manage", "webhooks:manage"
 ASK, RESPOND = "interactions:manage", "interactions:respond"
 WORKING = (DECIDE, EXECUTE, READ)
 
 HOOK: Final = "/api/v1/webhooks/subscriptions/{subscription_id}"
 DELIVERY: Final = "/api/v1/webhooks/deliveries/{delivery_id}"
+GRAPH: Final = "/api/v1/graphs/{graph}"
 INSTANCE: Final = "/api/v1/workflows/instances/{instance_id}"
 DEFINITION: Final = "/api/v1/workflows/{name}"
 RUN: Final = "/workflows/{workflow_id}/runs/{run_id}"
@@ -120,10 +122,28 @@ MATRIX: Final[dict[str, Line]] = {
     "SOCKET follow-inbox": With(*WORKING),
     "SOCKET unfollow-inbox": ANYBODY,
     "SOCKET respond": Of(EXECUTE),
+    # ── Graphs ──
+    "GET /api/v1/graphs": With(READ),
+    "POST /api/v1/graphs": With(WRITE),
+    "POST /api/v1/graphs/validate": With(READ),
+    f"GET {GRAPH}": Own(READ),
+    f"PUT {GRAPH}": Own(WRITE),
+    f"GET {GRAPH}/versions": Own(READ),
+    f"GET {GRAPH}/versions/{{graph_version}}": Own(READ),
+    f"DELETE {GRAPH}/versions/{{graph_version}}": Own(WRITE),
+    f"POST {GRAPH}/versions/{{graph_version}}/publish": Own(WRITE),
+    f"POST {GRAPH}/activate": Own(WRITE),
+    f"POST {GRAPH}/deactivate": Own(WRITE),
+    f"POST {GRAPH}/run": Own(EXECUTE, RUN_GRAPHS),
+    f"GET {GRAPH}/endpoint": Own(EXECUTE, RUN_GRAPHS),
+    f"GET {GRAPH}/sessions": Own(EXECUTE, RUN_GRAPHS),
+    "GET /api/v1/graphs/sessions/{graph_session}": Of(EXECUTE, RUN_GRAPHS),
+    "POST /api/v1/graphs/sessions/{graph_session}/cancel": Of(EXECUTE, RUN_GRAPHS),
     # ── Definitions ──
     "GET /api/v1/workflows": With(READ),
     "POST /api/v1/workflows": With(WRITE),
     "POST /api/v1/workflows/validate": With(READ),
+    "GET /api/v1/task-types": With(READ),
     f"GET {DEFINITION}": Own(READ),
     f"GET {DEFINITION}/versions": Own(READ),
     f"POST {DEFINITION}/versions": Own(WRITE),

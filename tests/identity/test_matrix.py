@@ -55,8 +55,10 @@ class Server:
     def decision(self) -> list[dict[str, Any]]:
         return [{"id": self.places["requirement"], "confirmed": True}]
 
-    async def made(self, path: str, body: Any, *, token: str = "owner-admin", method: str = "POST") -> Any:
-        answer = await ask(self.app, method, path, {"authorization": f"Bearer {token}"}, body)
+    async def made(
+        self, path: str, body: Any, *, token: str = "owner-admin", method: str = "POST", prefer: str = ""
+    ) -> Any:
+        answer = await ask(self.app, method, path, {"authorization": f"Bearer {token}", "prefer": prefer}, body)
         assert answer.status in (200, 201, 202), (path, answer.body)
         found = answer.json()
         return found.get("data", found)
@@ -95,6 +97,11 @@ async def furnish(server: Server) -> None:
     await server.made(f"/api/v1/workflows/{NAME}/versions/{version}/publish", {})
     instance = await server.made(f"/api/v1/workflows/{NAME}/instances", {}, token="everything")
     begun = {"message": "hello", "session_id": "kept", "stream": False}
+    waits = [{"id": "A", "type": "delay", "inputs": {"seconds": 3600}}]
+    graph = {"name": "KEPT_GRAPH", "tasks": waits, "input_schema": {"additionalProperties": True}}
+    graph_version = (await server.made("/api/v1/graphs", graph))["version_id"]
+    await server.made("/api/v1/graphs/KEPT_GRAPH/activate", {})
+    session = await server.made("/api/v1/graphs/KEPT_GRAPH/run", {}, token="everything", prefer="respond-async")
     run = await server.made("/workflows/confirm/runs", begun, token="everything")
     history = await server.made(f"/api/v1/workflows/instances/{instance['id']}/history", None, method="GET")
     user = await server.made("/api/v1/users", {"username": "kept"})
@@ -121,6 +128,9 @@ async def furnish(server: Server) -> None:
         "name": NAME,
         "version_id": version,
         "instance_id": instance["id"],
+        "graph": "KEPT_GRAPH",
+        "graph_version": graph_version,
+        "graph_session": session["session_id"],
         "thread_id": "main",
         "event_id": history["events"][0]["id"],
         "user_id": user["id"],
@@ -193,6 +203,8 @@ async def asked(server: Server, route: str, token: str | None) -> int:
         body = {"step_requirements": server.decision}
     if "/executions/" in path:
         body = {"action": "interaction", "interactionEvent": "kept", "requirementId": server.places["requirement"]}
+    if path.endswith("/run"):
+        headers["prefer"] = "respond-async"
     if path.endswith("/signals"):
         body = {"topic": "kept"}
     if method == "POST" and path.endswith(("/groups", "/clients")):

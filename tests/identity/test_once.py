@@ -15,6 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 P = "/api/v1/"
 DEFINITION = fixture("approval_workflow")
+GRAPH = {"tasks": [{"id": "A", "type": "set", "inputs": {"values": {}}}]}
 QUESTION = {
     "type": "approval",
     "spec": {"mode": "confirm"},
@@ -30,6 +31,12 @@ ONCE: dict[str, tuple[Any, Any]] = {
     "POST /api/v1/workflows/validate": ({**DEFINITION, "name": "once"}, {"name": "twice"}),
     "POST /api/v1/workflows/{name}/instances": ({"input": {"amount": 1}}, {"input": {"amount": 2}}),
     "POST /api/v1/workflows/instances/{instance_id}/cancel": ({"reason": "once"}, {"reason": "twice"}),
+    "POST /api/v1/graphs": ({**GRAPH, "name": "one_graph"}, {**GRAPH, "name": "two_graphs"}),
+    "POST /api/v1/graphs/validate": ({**GRAPH, "name": "once"}, {"name": "twice"}),
+    "POST /api/v1/graphs/{graph}/activate": ({}, {"version_id": "another"}),
+    "POST /api/v1/graphs/{graph}/run": ({}, {"x": 1}),
+    "POST /api/v1/graphs/{graph}/deactivate": (None, None),
+    "POST /api/v1/graphs/sessions/{graph_session}/cancel": ({"reason": "once"}, {"reason": "twice"}),
     "POST /api/v1/users": ({"username": "once"}, {"username": "twice"}),
     "POST /api/v1/users/{user_id}/revoke": (None, None),
     "POST /api/v1/groups": ({"name": "once"}, {"name": "twice"}),
@@ -54,6 +61,7 @@ ONCE: dict[str, tuple[Any, Any]] = {
     ),
 }
 REFUSED_HERE = {
+    "POST /api/v1/graphs/{graph}/versions/{graph_version}/publish",
     "POST /api/executions/{execution_id}/resume",
     "POST /api/v1/workflows/instances/{instance_id}/resume",
     "POST /api/v1/workflows/{name}/versions/{version_id}/publish",

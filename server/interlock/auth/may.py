@@ -21,6 +21,7 @@ from interlock.auth.principal import (
     DECIDE,
     EXECUTE,
     FILES,
+    GRAPHS,
     READ,
     RESPOND,
     SECRETS,
@@ -63,6 +64,9 @@ class Verb(StrEnum):
     """Ask for instances of machines; for each of them, `READ` is asked too."""
     EXECUTE_INSTANCES = "execute_instances"
     """Create, resume or cancel instances of machines; for each, `START`, `DECIDE` or `CANCEL` is asked too."""
+    RUN_GRAPHS = "run_graphs"
+    """Run a graph in a session, which may not exist yet, see that session, or cancel it; without one, in any namespace
+    of one's own."""
     WRITE_FILES = "write_files"
     """Upload files, or delete them; for each deletion, `OWN_FILE` is asked too."""
     READ_FILES = "read_files"
@@ -168,6 +172,12 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
     Verb.EXECUTE_INSTANCES: frozenset(
         {
             (EXECUTE, Standing.ANYONE),
+        }
+    ),
+    Verb.RUN_GRAPHS: frozenset(
+        {
+            (EXECUTE, Standing.RESIDENT),
+            (GRAPHS, Standing.RESIDENT),
         }
     ),
     Verb.WRITE_FILES: frozenset(

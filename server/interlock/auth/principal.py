@@ -26,11 +26,14 @@ WEBHOOKS: Final = "webhooks:manage"
 SECRETS: Final = "secrets:manage"
 USERS: Final = "users:manage"
 FILES: Final = "files:write"
+GRAPHS: Final = "graphs:execute"
 ASK: Final = "interactions:manage"
 RESPOND: Final = "interactions:respond"
 ADMIN: Final = "admin"
 
-ALL_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ, WRITE, FILES, ASK, RESPOND, WEBHOOKS, SECRETS, USERS, ADMIN})
+ALL_SCOPES: Final = frozenset(
+    {EXECUTE, DECIDE, READ, WRITE, FILES, GRAPHS, ASK, RESPOND, WEBHOOKS, SECRETS, USERS, ADMIN}
+)
 USER_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ, FILES})
 """The scopes for working with workflows: those of a configured token that lists none."""
 

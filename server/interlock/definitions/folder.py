@@ -21,6 +21,7 @@ from typing import Final, TypeAlias
 import structlog
 
 from interlock.definitions.files import UnreadableFile, definition_in, files_in
+from interlock.definitions.kinds import kind_of
 from interlock.errors import SettingsError
 from interlock.store.ports.definitions import DefinitionStore, NewVersion
 from interlock.workflow.activities import LogicError
@@ -130,7 +131,7 @@ async def publish_all(store: DefinitionStore, definitions: Sequence[InFile], now
         StoreUnavailable: they can't be published now.
     """
     for each in definitions:
-        new = NewVersion(each.account, each.name, each.definition, now, PUBLISHER)
+        new = NewVersion(each.account, each.name, each.definition, now, PUBLISHER, kind_of(each.definition))
         published = await store.save_and_publish(new)
         if published is not None:
             logger.info(

@@ -52,10 +52,11 @@ def check(
         types: the types of tasks that there are; none by default.
         are_all_types: whether there are no others: then a task of another is a fault.
     """
-    unreadable = list(_of_json(definition))
-    if unreadable:
-        return unreadable
-    return _told(_of_definition(definition, Context(parses=parses, types=types or {}, are_all_types=are_all_types)))
+    if faults := list(unreadable(definition)):
+        return faults
+    return first_told(
+        _of_definition(definition, Context(parses=parses, types=types or {}, are_all_types=are_all_types))
+    )
 
 
 def scripts_in(definition: object) -> set[str]:
@@ -71,7 +72,8 @@ def scripts_in(definition: object) -> set[str]:
 _LOGIC = ("on_enter", "logic")
 
 
-def _told(faults: Iterable[Fault]) -> list[Fault]:
+def first_told(faults: Iterable[Fault]) -> list[Fault]:
+    """As many of these faults as are told."""
     told: list[Fault] = []
     count = 0
     for fault in faults:
@@ -86,7 +88,7 @@ def _told(faults: Iterable[Fault]) -> list[Fault]:
 # ── The value ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _of_json(definition: object) -> Iterator[Fault]:
+def unreadable(definition: object) -> Iterator[Fault]:
     """Yield why a value can't be read as a definition at all: it isn't JSON, too deep, or too large."""
     try:
         check_wire(definition, MAX_CLIENT_DEPTH)
@@ -172,7 +174,12 @@ _DEFINITION = Shape(
 def _of_definition(definition: object, context: Context) -> Iterator[Fault]:
     declared = definition.get("states") if isinstance(definition, dict) else None
     context.states = declared.keys() if isinstance(declared, dict) else ()
-    yield from _DEFINITION(definition, "", context)
     states = states_of(definition)
+    context.has_tasks = any(_is_task(each.get(name)) for each in states.values() for name in _LOGIC)
+    yield from _DEFINITION(definition, "", context)
     if isinstance(definition, dict) and len(states) > 0 and len(context.states) <= MAX_STATES:
         yield from faults_of_flow(states, definition.get("initial_state"))
+
+
+def _is_task(logic: object) -> bool:
+    return isinstance(logic, dict) and logic.get("type") == "task"

@@ -163,14 +163,16 @@ class Engine:
         *,
         key: IdempotencyKey | None = None,
         origin: Origin | None = None,
+        verb: Verb = Verb.START,
     ) -> Accepted:
         """Accept a run durably and drive it. For the refusals see `commands.start`.
 
         Args:
+            verb: `RUN_GRAPHS` for a session of a graph.
             key: instead of the message's own.
             origin: where it begins, if it repeats another.
         """
-        return await self._context.in_full(start(self._context, principal, message, key, origin))
+        return await self._context.in_full(start(self._context, principal, message, key, origin, verb))
 
     async def ask(self, principal: Principal, message: StartWorkflow, *, key: IdempotencyKey | None = None) -> Accepted:
         """Accept an interaction durably: a run of the built-in workflow. For the refusals see `commands.start`."""

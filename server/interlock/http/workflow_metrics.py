@@ -45,6 +45,7 @@ class WorkflowMetrics(Collector):
         yield _histogram("workflow_state_duration_seconds", "Stays in states of machines.", _STATE, counted.states)
         yield _histogram("workflow_script_duration_seconds", "Scripts of states, each try.", _WORKFLOW, counted.scripts)
         yield _histogram("workflow_http_duration_seconds", "HTTP calls of states, each try.", _WORKFLOW, counted.calls)
+        yield _histogram("workflow_task_duration_seconds", "Tasks, each try.", _WORKFLOW, counted.tasks)
 
 
 def _histogram(name: str, about: str, labels: tuple[str, ...], durations: Bounded[Durations]) -> Metric:

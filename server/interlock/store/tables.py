@@ -390,15 +390,11 @@ definitions = Table(
     Column("current_version", Text),
     Column("revision", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False, server_default="machine"),
     PrimaryKeyConstraint("account", "name", name="pk_definitions"),
 )
-Index("ix_definitions_created", definitions.c.account, definitions.c.created_at, definitions.c.name)
-Index(
-    "ix_definitions_revision",
-    definitions.c.revision,
-    sqlite_where=text(HAS_CURRENT),
-    postgresql_where=text(HAS_CURRENT),
-)
+Index("ix_definitions_created", definitions.c.account, definitions.c.kind, definitions.c.created_at, definitions.c.name)
+Index("ix_definitions_revision", definitions.c.revision)
 
 # `digest` is a hash of the text, by which a version with the same definition is found.
 definition_versions = Table(

@@ -81,3 +81,4 @@ class ByWorkflow:
         self.states = Bounded(lambda: Durations(STATE_BOUNDS), MAX_STATES)
         self.scripts = Bounded(lambda: Durations(LOGIC_BOUNDS), MAX_WORKFLOWS)
         self.calls = Bounded(lambda: Durations(LOGIC_BOUNDS), MAX_WORKFLOWS)
+        self.tasks = Bounded(lambda: Durations(LOGIC_BOUNDS), MAX_WORKFLOWS)

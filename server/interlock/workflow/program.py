@@ -34,6 +34,7 @@ from interlock.workflow.activities import (
     TaskCall,
     ThreadEnd,
 )
+from interlock.workflow.containers.graph import Graph
 from interlock.workflow.containers.machine import Machine
 from interlock.workflow.decide import attend as attending
 from interlock.workflow.decide import decide as decisions
@@ -166,6 +167,7 @@ class Program:
         fingerprint: a hash of its structure: if it is unchanged, a waiting run goes on.
         asks_secrets: whether one of its forms has a secret.
         makes_instances: whether its runs are instances of a state machine.
+        is_graph: whether its runs are sessions of a graph.
         run_prefix: what the ids of its runs begin with: those of a machine are instances.
     """
 
@@ -179,6 +181,7 @@ class Program:
         self.asks_secrets = workflow.asks_secrets
         is_machine = isinstance(workflow.steps[0], Machine) and len(workflow.steps) == 1
         self.makes_instances = is_machine
+        self.is_graph = isinstance(workflow.steps[0], Graph) and len(workflow.steps) == 1
         self.run_prefix = INSTANCE_PREFIX if is_machine else "run-"
 
     # ── Starting ────────────────────────────────────────────────────────────────────────────────────────

@@ -55,6 +55,10 @@ def test_every_operation_has_a_name_and_says_what_it_answers() -> None:
         *("rotateSubscription", "confirmRotation", "testSubscription"),
         *("getOwnNotifications", "putOwnNotifications", "getNotifications", "putNotifications", "testNotifications"),
         *("listWidgets", "addWidget"),
+        "listTaskTypes",
+        *("listGraphs", "createGraph", "validateGraph", "getGraph", "putGraph", "activateGraph", "deactivateGraph"),
+        *("listGraphVersions", "getGraphVersion", "deleteGraphDraft", "publishGraphVersion"),
+        *("runGraph", "getGraphEndpoint", "listGraphSessions", "getGraphSession", "cancelGraphSession"),
         *("listDeliveries", "getDelivery", "replayDelivery", "replayDeliveries"),
     }
     for name, described in operations.items():

@@ -37,6 +37,7 @@ class Context:
         parses: what is wrong with a script; None if nothing is.
         types: the types of tasks.
         are_all_types: whether there are no others.
+        has_tasks: whether a state runs a task.
         hints: for how many names of states it may still be looked which one was meant.
         schema_values: how many values further JSON Schemas may have.
     """
@@ -45,6 +46,7 @@ class Context:
     parses: Callable[[str], str | None] | None = None
     types: TaskTypes = field(default_factory=dict)
     are_all_types: bool = True
+    has_tasks: bool = False
     hints: int = MAX_HINTS
     schema_values: int = MAX_SCHEMA_VALUES
 

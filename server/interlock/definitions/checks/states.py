@@ -42,6 +42,7 @@ from interlock_protocol.namespaces import is_topic
 MAX_TRANSITIONS = 20
 MAX_THREADS = 10
 MAX_HANDLERS = 20
+MAX_CODES = 20
 MAX_PATHS = 100
 """How many paths into the data the instructions of a halt may name."""
 
@@ -121,7 +122,15 @@ _TRANSITION = _leading(
     )
 )
 _HANDLER: Table = {**_TARGETS, "description": Field(text(may_be_empty=True))}
-_CODES = of_list(one_of(CODES, "The code of an error"), what="The codes", most=len(CODES), least=1)
+
+
+def _code(value: object, at: str, context: Context) -> Iterator[Fault]:
+    """A code that logic fails with; tasks have codes of their own."""
+    of_task = context.has_tasks and isinstance(value, str)
+    yield from (text(most=MAX_NAME) if of_task else one_of(CODES, "The code of an error"))(value, at, context)
+
+
+_CODES = of_list(_code, what="The codes", most=MAX_CODES, least=1)
 
 _TRANSITIONS = Field(of_list(_TRANSITION, what="The transitions", most=MAX_TRANSITIONS))
 _ON_TIMEOUT = Field(_leading(Shape("A timeout's way on", _HANDLER)))

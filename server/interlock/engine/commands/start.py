@@ -57,7 +57,7 @@ async def start(
     """Accept a run durably and drive it.
 
     Args:
-        verb: `ASK` for an interaction; nothing else starts one.
+        verb: `ASK` for an interaction; nothing else starts one. `RUN_GRAPHS` for a session of a graph.
         key: instead of the message's own.
         origin: where it begins, if it repeats another.
 
@@ -143,7 +143,7 @@ async def _asked_for(context: Context, principal: Principal, message: StartWorkf
     """Return the account's workflow that a message names, in the version that it names; a draft to its authors only."""
     definitions, wanted, account = context.definitions, message.version, principal.account
     drafts = may(principal, Verb.WRITE_DEFINITIONS)
-    is_hidden = verb is Verb.START and definitions.is_built_in(message.workflow_id)
+    is_hidden = verb is not Verb.ASK and definitions.is_built_in(message.workflow_id)
     found = None if is_hidden else await definitions.program_of(message.workflow_id, wanted, account, drafts=drafts)
     if found is not None and wanted in (None, found.version):
         return found

@@ -131,6 +131,7 @@ async def run_task(
         input=call.run_input,
         integration=call.integration,
         way=way,
+        lines=way.lines,
     )
     try:
         await way.check_integration(type_)
@@ -182,6 +183,7 @@ class _Way:
 
     Attributes:
         known: the secrets that were used for it, to be struck out of what it says.
+        lines: what was logged for it.
     """
 
     def __init__(
@@ -193,6 +195,7 @@ class _Way:
         self._learn = learn
         self._writes = 0
         self.known: set[str] = set()
+        self.lines: list[str] = []
 
     async def check_integration(self, type_: TaskType) -> None:
         """Check that the task's integration is one for it.
@@ -247,6 +250,7 @@ class _Way:
     async def script(self, code: str, given: JsonObject) -> JsonObject:
         """Run a script."""
         returned = await self._run(Script(code, given, self._call.asker))
+        self.lines.extend(returned.logs)
         assert isinstance(returned.value, dict), "a script returns an object"
         return returned.value
 

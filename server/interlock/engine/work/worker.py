@@ -148,7 +148,7 @@ class Worker:
             )
         finally:
             if not isinstance(activity, Instruct):
-                durations = counted.scripts if isinstance(activity, Script) else counted.calls
+                durations = {Script: counted.scripts, HttpCall: counted.calls, TaskCall: counted.tasks}[type(activity)]
                 durations.of(state.account, state.workflow_id).add(time.perf_counter() - began)
 
     async def _limited(self, activity: Function | AgentTurn, work: Work) -> Any:

@@ -14,6 +14,8 @@ from interlock.http.v1.definitions import make_definitions_router
 from interlock.http.v1.error_list import make_error_list_router
 from interlock.http.v1.files import make_files_router
 from interlock.http.v1.frame import PREFIX, add_document, add_routers, make_frame
+from interlock.http.v1.graph_work import Sessions
+from interlock.http.v1.graphs import make_graphs_router
 from interlock.http.v1.groups import make_groups_router
 from interlock.http.v1.history import make_history_router
 from interlock.http.v1.instance_work import Instances
@@ -24,6 +26,7 @@ from interlock.http.v1.openapi import described
 from interlock.http.v1.people import make_people_router
 from interlock.http.v1.request_ids import RequestIds
 from interlock.http.v1.secrets import make_secrets_router
+from interlock.http.v1.task_types import make_task_types_router
 from interlock.http.v1.webhooks import make_webhooks_router
 from interlock.http.v1.widgets import make_widgets_router
 from interlock.services import Services
@@ -45,12 +48,15 @@ def v1_app(
     """Make the application itself."""
     app = make_frame(counters, services)
     instances = Instances(services, streams)
+    sessions = Sessions(services, streams)
     add_routers(
         app,
         make_instances_router(services, instances),  # before definitions, of which none has these names
         make_history_router(services, instances),
         make_error_list_router(services),
         make_definitions_router(services),
+        make_graphs_router(services, sessions),
+        make_task_types_router(services),
         make_people_router(services),
         make_groups_router(services),
         make_notices_router(services),

@@ -50,9 +50,10 @@ class AnyDefinition(_Open):
 
 
 class Fault(BaseModel):
-    """What is wrong in a definition, and where: `states.start.transitions[0].target`."""
+    """What is wrong in a definition, and where: `states.start.transitions[0].target`. Faults of graphs have a code."""
 
     path: str
+    code: str | None = None
     message: str
 
 

@@ -20,6 +20,7 @@ class Code(StrEnum):
 
     INVALID_REQUEST = "invalid_request"
     INVALID_WORKFLOW = "invalid_workflow"
+    INVALID_GRAPH = "invalid_graph"
     INVALID_INPUT = "invalid_input"
     INVALID_TRANSITION = "invalid_transition"
     UNKNOWN_INTERACTION = "unknown_interaction"
@@ -40,6 +41,8 @@ class Code(StrEnum):
     NOT_FOUND = "not_found"
     RUN_NOT_FOUND = "run_not_found"
     WORKFLOW_NOT_FOUND = "workflow_not_found"
+    GRAPH_NOT_FOUND = "graph_not_found"
+    SESSION_NOT_FOUND = "session_not_found"
     VERSION_NOT_FOUND = "version_not_found"
     INSTANCE_NOT_FOUND = "instance_not_found"
     THREAD_NOT_FOUND = "thread_not_found"
@@ -56,6 +59,8 @@ class Code(StrEnum):
     DELIVERY_NOT_FOUND = "delivery_not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     WORKFLOW_EXISTS = "workflow_exists"
+    NOT_ACTIVATED = "not_activated"
+    CONFLICT = "conflict"
     NAME_TAKEN = "name_taken"
     RUN_FINISHED = "run_finished"
     TOPIC_BOUND = "topic_bound"
@@ -87,6 +92,7 @@ class Code(StrEnum):
 STATUS_OF: Final[Mapping[Code, int]] = {
     Code.INVALID_REQUEST: 400,
     Code.INVALID_WORKFLOW: 400,
+    Code.INVALID_GRAPH: 400,
     Code.INVALID_INPUT: 400,
     Code.INVALID_TRANSITION: 400,
     Code.UNKNOWN_INTERACTION: 400,
@@ -107,6 +113,8 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.NOT_FOUND: 404,
     Code.RUN_NOT_FOUND: 404,
     Code.WORKFLOW_NOT_FOUND: 404,
+    Code.GRAPH_NOT_FOUND: 404,
+    Code.SESSION_NOT_FOUND: 404,
     Code.VERSION_NOT_FOUND: 404,
     Code.INSTANCE_NOT_FOUND: 404,
     Code.THREAD_NOT_FOUND: 404,
@@ -123,6 +131,8 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.DELIVERY_NOT_FOUND: 404,
     Code.METHOD_NOT_ALLOWED: 405,
     Code.WORKFLOW_EXISTS: 409,
+    Code.NOT_ACTIVATED: 409,
+    Code.CONFLICT: 409,
     Code.NAME_TAKEN: 409,
     Code.RUN_FINISHED: 409,
     Code.TOPIC_BOUND: 409,

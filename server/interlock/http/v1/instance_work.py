@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
@@ -79,6 +79,9 @@ class Waiting:
 
 class Instances:
     """The implementation of the routes."""
+
+    VERB: ClassVar[Verb] = Verb.START
+    """What is asked to begin one."""
 
     def __init__(self, services: Callable[[], Services], streams: Streams) -> None:
         self._services = services
@@ -150,7 +153,7 @@ class Instances:
     # ── Creating ────────────────────────────────────────────────────────────────────────────────────────
 
     async def create(self, waiting: Waiting, name: str, asked: CreateInstance) -> Response:
-        _check_size(asked.input)
+        check_size(asked.input)
         key = key_of(waiting.request, waiting.principal, waiting.key, asked)
         return await self._once(waiting, key, 201, lambda follows: self._begin(follows, waiting, name, asked, key))
 
@@ -181,15 +184,19 @@ class Instances:
         assert isinstance(message, StartWorkflow)
         with tracing.action(message):
             try:
-                accepted = await engine.start(waiting.principal, message, key=key, origin=origin)
+                accepted = await engine.start(waiting.principal, message, key=key, origin=origin, verb=self.VERB)
             except Refusal as refusal:
-                raise _not_created(refusal) from None
+                raise self._not_created(refusal) from None
         cursor = follows.watch(accepted.run_id).cursor
         if accepted.first_index is None:  # its key was used before: the run may have gone on since
             with contextlib.suppress(LogUnavailable):
                 head = await engine.runs.head(accepted.run_id)
                 cursor.told(head.epoch, head.next_index)
         return accepted.run_id
+
+    def _not_created(self, refusal: Refusal) -> ApiError:
+        """The answer to a refused start."""
+        return _not_created(refusal)
 
     async def _check_startable(self, principal: Principal, name: str, version_id: str | None) -> None:
         services = self._services()
@@ -220,7 +227,7 @@ class Instances:
         self, waiting: Waiting, instance_id: str, asked: ResumeInstance, *, thread: str | None = None
     ) -> Response:
         given = asked.input if asked.choice is None else {**asked.input, "choice": asked.choice}
-        _check_size(given)
+        check_size(given)
         if thread is not None and asked.thread_id not in (None, thread):
             raise invalid([{"field": "thread_id", "error": "must be what the path says, or left out"}])
         await self.facts(waiting.principal, instance_id)
@@ -390,7 +397,8 @@ def _has_settled(view: View, thread: str | None) -> bool:
     return view.status != "running" or (thread is not None and view.has_stopped(thread))
 
 
-def _check_size(given: JsonObject) -> None:
+def check_size(given: JsonObject) -> None:
+    """Check that an input isn't too large; raises `ApiError`."""
     if len(to_json(given)) > MAX_INPUT_BYTES:
         raise too_large(MAX_INPUT_BYTES)
 

@@ -22,6 +22,7 @@ from interlock.http.v1.callers import LIMIT, REMAINING, RESET
 from interlock.http.v1.definition_shapes import AnyDefinition, WorkflowDefinition
 from interlock.http.v1.errors import Code
 from interlock.http.v1.frame import PREFIX
+from interlock.http.v1.graph_shapes import BODIES as GRAPHS
 from interlock.http.v1.idempotency import HEADER as KEY
 from interlock.http.v1.idempotency import MAX_KEY
 from interlock.http.v1.instance_shapes import CancelInstance, CreateInstance, ResumeInstance, RetryInstance
@@ -57,6 +58,7 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     PutProvider,
     CreateIntegration,
     *WEBHOOKS,
+    *GRAPHS,
     AddWidget,
 )
 

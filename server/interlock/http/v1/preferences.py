@@ -27,7 +27,7 @@ _PREFERENCE: Final = re.compile(
 """A preference, its value, and parameters that none of ours has."""
 
 
-def wait_of(prefer: str | None) -> int | None:
+def wait_of(prefer: str | None, most: int = MAX_WAIT_SECONDS) -> int | None:
     """How many seconds the caller waits; None if the header doesn't say it, or what it says is no number of seconds.
 
     Of several the first counts, whatever it says.
@@ -36,13 +36,19 @@ def wait_of(prefer: str | None) -> int | None:
     value = next((match["value"] or "" for match in found), "").strip('"')
     if not (value.isascii() and value.isdecimal()):
         return None
-    return min(int(value.lstrip("0")[:9] or "0"), MAX_WAIT_SECONDS)
+    return min(int(value.lstrip("0")[:9] or "0"), most)
 
 
-def wait(request: Request, prefer: str | None) -> int:
+def wants_no_wait(prefer: str | None) -> bool:
+    """Return True if the caller wants an answer at once, and names no time to wait before."""
+    names = {match["name"].lower() for match in _PREFERENCE.finditer(prefer or "")}
+    return "respond-async" in names and "wait" not in names
+
+
+def wait(request: Request, prefer: str | None, most: int = MAX_WAIT_SECONDS) -> int:
     """How many seconds the caller waits; the answer will say that their wish was granted."""
-    seconds = wait_of(prefer)
+    seconds = wait_of(prefer, most)
     if seconds is None:
-        return MAX_WAIT_SECONDS
+        return most
     add_header(request, "Preference-Applied", f"wait={seconds}")
     return seconds

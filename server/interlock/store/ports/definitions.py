@@ -15,9 +15,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, TypeAlias
 
 from interlock_protocol.types import JsonObject
+
+DefinitionKind: TypeAlias = Literal["machine", "graph"]
 
 MAX_DEFINITION_BYTES: Final = 1024 * 1024
 """The most that a definition may take as JSON text in UTF-8."""
@@ -38,13 +40,15 @@ def is_version_id(version: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """A version to store. `created_at` is in milliseconds since 1970, `created_by` the user who made it."""
+    """A version to store. `created_at` is in milliseconds since 1970, `created_by` the user who made it. All versions
+    of a name are of one `kind`."""
 
     account: str
     name: str
     definition: JsonObject = field(repr=False)
     created_at: int
     created_by: str = ""
+    kind: DefinitionKind = "machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,7 @@ class DefinitionName:
     created_at: int
     drafts: int
     published_at: int | None
+    kind: DefinitionKind = "machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,13 @@ class NameTaken:
     """Nothing was stored: the account has this name."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """Nothing was stored: the newest version of the name is another one than it was based on."""
+
+    latest_version_id: str
 
 
 class AlreadyPublished(Exception):  # noqa: N818 - a state of the world, not a programming error
@@ -148,11 +160,14 @@ class Publication:
 class DefinitionStore(Protocol):
     """The definitions of all accounts."""
 
-    async def save(self, new: NewVersion, *, only_new: bool = False) -> VersionRow | NameTaken:
+    async def save(
+        self, new: NewVersion, *, only_new: bool = False, based_on: str | None = None
+    ) -> VersionRow | NameTaken | Outdated:
         """Store a draft: the next version of its name, or the first, which makes the name.
 
         Args:
-            only_new: store it only if the account doesn't have the name.
+            only_new: store it only if the account doesn't have the name. It never has what is of another kind.
+            based_on: store it only if this is the newest version of the name.
 
         Raises:
             ValueError: the name can't be one, or the definition is larger than `MAX_DEFINITION_BYTES` or isn't JSON.
@@ -179,6 +194,9 @@ class DefinitionStore(Protocol):
             AlreadyPublished: it is the current one.
         """
 
+    async def retire(self, account: str, name: str) -> bool:
+        """Leave a name without a current version, so that nothing new begins with it; False if it had none."""
+
     async def delete_draft(self, account: str, name: str, version_id: str) -> bool:
         """Delete a version that was never published, and with the last version its name.
 
@@ -199,8 +217,8 @@ class DefinitionStore(Protocol):
     async def name(self, account: str, name: str) -> DefinitionName | None:
         """A name of this account."""
 
-    async def names(self, account: str, page: Page) -> NamePage:
-        """The names of an account, newest first.
+    async def names(self, account: str, page: Page, kind: DefinitionKind = "machine") -> NamePage:
+        """The names of an account that are of a kind, newest first.
 
         Raises:
             ValueError: the cursor is not from this store.
@@ -218,6 +236,9 @@ class DefinitionStore(Protocol):
         Args:
             after: the name to continue after.
         """
+
+    async def last_published(self, account: str, name: str) -> str | None:
+        """The id of the version of a name that was published last, whether or not it is the current one now."""
 
     async def publications(self, after: int, limit: int = 1000) -> Sequence[Publication]:
         """The names whose current version changed after a revision: each once, in the order of their last changes."""

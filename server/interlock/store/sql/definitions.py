@@ -19,11 +19,13 @@ from sqlalchemy import Connection, Select
 from interlock.store.ports.definitions import (
     MAX_DEFINITION_BYTES,
     AlreadyPublished,
+    DefinitionKind,
     DefinitionName,
     ListedVersion,
     NamePage,
     NameTaken,
     NewVersion,
+    Outdated,
     Page,
     Publication,
     VersionPage,
@@ -44,8 +46,13 @@ T = TypeVar("T")
 class SqlDefinitions(SqlTransactions):
     """`DefinitionStore`."""
 
-    async def save(self, new: NewVersion, *, only_new: bool = False) -> VersionRow | NameTaken:
-        return await self._write(partial(self._save, _new_row(new), only_new))
+    async def save(
+        self, new: NewVersion, *, only_new: bool = False, based_on: str | None = None
+    ) -> VersionRow | NameTaken | Outdated:
+        try:
+            return await self._write(partial(self._save, _new_row(new), only_new, based_on))
+        except _Refused as refused:
+            return refused.why
 
     async def save_and_publish(self, new: NewVersion) -> VersionRow | None:
         row = _new_row(new)
@@ -61,6 +68,11 @@ class SqlDefinitions(SqlTransactions):
         if isinstance(published, AlreadyPublished):
             raise published
         return published
+
+    async def retire(self, account: str, name: str) -> bool:
+        if not is_definition_name(name):
+            return False
+        return await self._published(partial(_retire, {"of_account": account, "of_name": name}))
 
     async def delete_draft(self, account: str, name: str, version_id: str) -> bool:
         if not (is_definition_name(name) and is_version_id(version_id)):
@@ -82,14 +94,18 @@ class SqlDefinitions(SqlTransactions):
     async def name(self, account: str, name: str) -> DefinitionName | None:
         return await self._of_name(account, name, _name)
 
-    async def names(self, account: str, page: Page) -> NamePage:
-        return await self._read(partial(_names, account, page.limit, place_of(page.cursor)))
+    async def names(self, account: str, page: Page, kind: DefinitionKind = "machine") -> NamePage:
+        of = {"of_account": account, "of_kind": kind}
+        return await self._read(partial(_names, of, page.limit, place_of(page.cursor)))
 
     async def current(self, account: str, name: str) -> VersionRow | None:
         return await self._of_name(account, name, partial(_whole, sql.CURRENT))
 
     async def current_id(self, account: str, name: str) -> str | None:
         return await self._of_name(account, name, _current_id)
+
+    async def last_published(self, account: str, name: str) -> str | None:
+        return await self._of_name(account, name, _last_published)
 
     async def current_ids(self, account: str, *, after: str = "", limit: int = 1000) -> Sequence[tuple[str, str]]:
         parameters = {"of_account": account, "after_name": after, "at_most": limit}
@@ -117,10 +133,17 @@ class SqlDefinitions(SqlTransactions):
             return None
         return await self._read(partial(read, {"of_account": account, "of_name": name}), one_statement=True)
 
-    def _save(self, row: Parameters, only_new: bool, connection: Connection) -> VersionRow | NameTaken:
+    def _save(
+        self, row: Parameters, only_new: bool, based_on: str | None, connection: Connection
+    ) -> VersionRow | NameTaken:
         number = self._writes.number_version(connection, _name_row(row), only_new=only_new)
         if number is None:
             return NameTaken(row["name"])
+        if connection.execute(sql.KIND, _of(row)).scalar() != row["kind"]:
+            raise _Refused(NameTaken(row["name"]))
+        latest = None if based_on is None else connection.execute(sql.LATEST_ID, _of(row)).scalar()
+        if latest != based_on:
+            raise _Refused(Outdated(latest or ""))
         connection.execute(sql.INSERT_VERSION, _version_row(row, number))
         saved = _whole(sql.VERSION, _of(row), connection)
         assert saved is not None
@@ -128,6 +151,8 @@ class SqlDefinitions(SqlTransactions):
 
     def _save_and_publish(self, row: Parameters, connection: Connection) -> VersionRow | None:
         number = self._writes.number_version(connection, _name_row(row), only_new=False)
+        if connection.execute(sql.KIND, _of(row)).scalar() != row["kind"]:
+            raise ValueError(f"The name {row['name']!r} is that of a definition of another kind.")
         if _current_digest(_of(row), connection) == row["digest"]:  # others were faster
             return None
         of_version = _of(row)
@@ -137,6 +162,14 @@ class SqlDefinitions(SqlTransactions):
         else:
             of_version |= {"of_version": same}
         return _make_current(of_version, row["created_at"], row["created_by"], connection)
+
+
+class _Refused(Exception):  # noqa: N818 - it takes back what the transaction has written
+    """Nothing is stored."""
+
+    def __init__(self, why: NameTaken | Outdated) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 def _new_row(new: NewVersion) -> Parameters:
@@ -156,16 +189,17 @@ def _new_row(new: NewVersion) -> Parameters:
         "digest": hashlib.blake2b(encoded, digest_size=20).hexdigest(),
         "created_at": new.created_at,
         "created_by": new.created_by,
+        "kind": new.kind,
     }
 
 
 def _name_row(row: Parameters) -> Parameters:
-    own = {name: row[name] for name in ("account", "name", "workflow_id", "created_at")}
+    own = {name: row[name] for name in ("account", "name", "workflow_id", "created_at", "kind")}
     return {**own, "last_number": 1, "current_version": None, "revision": 0}
 
 
 def _version_row(row: Parameters, number: int | None) -> Parameters:
-    own = {name: value for name, value in row.items() if name != "workflow_id"}
+    own = {name: value for name, value in row.items() if name not in ("workflow_id", "kind")}
     return {**own, "number": number, "published_at": None, "published_by": None}
 
 
@@ -202,6 +236,14 @@ def is_there(account: str, name: str, version_id: str, connection: Connection) -
     return connection.execute(sql.VERSION_NUMBER, of_version).first() is not None
 
 
+def _retire(of_name: Parameters, connection: Connection) -> bool:
+    if connection.execute(sql.LOCK_NAME, of_name).scalar() is None:
+        return False
+    revision = connection.execute(sql.NEXT_REVISION).scalar_one()
+    connection.execute(sql.RETIRE, of_name | {"new_revision": revision})
+    return True
+
+
 def _delete_draft(of_version: Parameters, connection: Connection) -> bool:
     connection.execute(sql.LOCK_NAME, of_version)
     if connection.execute(sql.DELETE_DRAFT, of_version).first() is None:
@@ -226,8 +268,8 @@ def _versions(of_name: Parameters, limit: int, before: tuple[int, str] | None, c
     return VersionPage(versions, cursor_of(versions[-1].number, versions[-1].version_id) if more else None)
 
 
-def _names(account: str, limit: int, before: tuple[int, str] | None, connection: Connection) -> NamePage:
-    rows = _page(sql.NAMES, sql.NAMES_BEFORE, {"of_account": account}, limit, before, connection)
+def _names(of: Parameters, limit: int, before: tuple[int, str] | None, connection: Connection) -> NamePage:
+    rows = _page(sql.NAMES, sql.NAMES_BEFORE, of, limit, before, connection)
     names = tuple(DefinitionName(**row) for row in rows[: max(1, limit)])
     return NamePage(names, cursor_of(names[-1].created_at, names[-1].name) if len(rows) > len(names) else None)
 
@@ -256,6 +298,11 @@ def _name(of_name: Parameters, connection: Connection) -> DefinitionName | None:
 def _current_id(of_name: Parameters, connection: Connection) -> str | None:
     current: str | None = connection.execute(sql.CURRENT_ID, of_name).scalar()
     return current
+
+
+def _last_published(of_name: Parameters, connection: Connection) -> str | None:
+    last: str | None = connection.execute(sql.LAST_PUBLISHED, of_name).scalar()
+    return last
 
 
 def _current_digest(of_name: Parameters, connection: Connection) -> str | None:

@@ -64,12 +64,13 @@ _NAME_COLUMNS = (
     _of_row(
         definition_versions.c.published_at, definition_versions.c.version_id == definitions.c.current_version
     ).label("published_at"),
+    definitions.c.kind,
 )
 
 NAME = select(*_NAME_COLUMNS).where(_IS_NAME)
 NAMES = (
     select(*_NAME_COLUMNS)
-    .where(definitions.c.account == OF_ACCOUNT)
+    .where(definitions.c.account == OF_ACCOUNT, definitions.c.kind == bindparam("of_kind", type_=Text))
     .order_by(definitions.c.created_at.desc(), definitions.c.name.desc())
     .limit(AT_MOST)
 )
@@ -90,6 +91,21 @@ MAKE_CURRENT = (
     update(definitions)
     .where(_IS_NAME)
     .values(current_version=_OF_VERSION, revision=bindparam("new_revision", type_=BigInteger))
+)
+KIND = select(definitions.c.kind).where(_IS_NAME)
+LATEST_ID = (
+    select(definition_versions.c.version_id).where(_IS_OF_NAME).order_by(definition_versions.c.number.desc()).limit(1)
+)
+LAST_PUBLISHED = (
+    select(definition_versions.c.version_id)
+    .where(_IS_OF_NAME, definition_versions.c.published_at.is_not(None))
+    .order_by(definition_versions.c.published_at.desc(), definition_versions.c.number.desc())
+    .limit(1)
+)
+RETIRE = (
+    update(definitions)
+    .where(_IS_NAME)
+    .values(current_version=None, revision=bindparam("new_revision", type_=BigInteger))
 )
 FORGET_EMPTY_NAME = delete(definitions).where(
     _IS_NAME, ~exists(select(definition_versions.c.number).where(_IS_OF_NAME))
@@ -147,7 +163,7 @@ NEXT_REVISION = (
 LAST_REVISION = select(publications.c.last_revision)
 PUBLICATIONS = (
     select(definitions.c.revision, definitions.c.account, definitions.c.name)
-    .where(definitions.c.revision > bindparam("after_revision", type_=BigInteger), text(HAS_CURRENT))
+    .where(definitions.c.revision > bindparam("after_revision", type_=BigInteger))
     .order_by(definitions.c.revision)
     .limit(AT_MOST)
 )

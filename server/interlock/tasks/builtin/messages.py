@@ -94,7 +94,8 @@ class GithubIssue(Inputs):
 
 async def email(inputs: Email, context: TaskContext) -> JsonObject:
     """Send the message."""
-    to, cc = _addresses(inputs.to), _addresses(inputs.cc)
+    to = _addresses(inputs.to)
+    cc = [each for each in _addresses(inputs.cc) if each not in to]
     if not to:
         raise TaskFailed("an e-mail goes to at least one address", "invalid_input")
     message_id = await context.by.mail(

@@ -18,6 +18,7 @@ from interlock.workflow.containers.port import (
     Told,
     Withdraw,
 )
+from interlock.workflow.declare import templates
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.links import End, Join, Link, Links, faults_in
 from interlock.workflow.declare.node import Node
@@ -48,6 +49,7 @@ class Graph(Node, Container[Own]):
         fail_fast: whether a failure that nothing handles withdraws the tasks that are under way, instead of waiting
             for them.
         at_once: how many tasks may be under way at once; those that wait for people count.
+        returns: what the content is instead, with templates of `tasks`: `{"total": "${tasks.sum.output}"}`.
         human_review: Confirm.
 
     Raises:
@@ -64,6 +66,7 @@ class Graph(Node, Container[Own]):
     links: Links
     fail_fast: bool
     at_once: int
+    returns: JsonValue
 
     def __init__(
         self,
@@ -74,6 +77,7 @@ class Graph(Node, Container[Own]):
         joins: Mapping[str, Join] | None = None,
         fail_fast: bool = False,
         at_once: int = AT_ONCE,
+        returns: JsonValue = None,
         human_review: HumanReviews = None,
     ) -> None:
         place = f"Graph {name!r}"
@@ -85,6 +89,7 @@ class Graph(Node, Container[Own]):
             raise DeclarationError(f"{place}: at_once is a whole number from 1, not {at_once!r}.")
         self._begin(name, human_review)
         self._declare(tasks=nodes, links=Links(made, dict(joins or {})), fail_fast=fail_fast, at_once=at_once)
+        self._declare(returns=returns)
 
     @property
     def branches(self) -> tuple[tuple[Node, ...], ...]:
@@ -93,7 +98,8 @@ class Graph(Node, Container[Own]):
     @property
     def relied_on(self) -> list[Any]:
         links = [[each.source, each.target, each.on] for each in self.links.links]
-        return [[links, sorted(self.links.joins.items())], None, None]
+        returned = [] if self.returns is None else [self.returns]
+        return [[links, sorted(self.links.joins.items()), *returned], None, None]
 
     def before(self, name: str) -> Sequence[str]:
         return self.links.before(name)
@@ -139,11 +145,15 @@ class Graph(Node, Container[Own]):
 
     def tells(self, own: Own, told: Told) -> Mapping[str, JsonValue]:
         contents = told.all()
+        if self.returns is not None:
+            return contents
         after = self.links.after
         return {name: each for name, each in contents.items() if after.get(name, frozenset()).isdisjoint(contents)}
 
     def content(self, contents: Mapping[str, JsonValue]) -> Any:
-        return dict(contents)
+        if self.returns is None:
+            return dict(contents)
+        return templates.expand(self.returns, {"tasks": {name: {"output": each} for name, each in contents.items()}})
 
 
 _ENDS: Final = {

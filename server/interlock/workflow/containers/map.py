@@ -77,10 +77,11 @@ class Item(Node, Container[Own]):
     IS_APART = True
 
     steps: tuple[Node, ...]
+    is_input: bool
 
-    def __init__(self, name: str, steps: tuple[Node, ...]) -> None:
+    def __init__(self, name: str, steps: tuple[Node, ...], *, is_input: bool = False) -> None:
         self._begin(name, None)
-        self._declare(steps=steps)
+        self._declare(steps=steps, is_input=is_input)
 
     @property
     def branches(self) -> tuple[tuple[Node, ...], ...]:
@@ -92,7 +93,7 @@ class Item(Node, Container[Own]):
         return number_of_pass(self.name, ITEM) - 1
 
     def renamed(self, name: str) -> Item:
-        return Item(name, self.steps)
+        return Item(name, self.steps, is_input=self.is_input)
 
     def begin(self, own: Own) -> Move:
         return Say(self.STARTED, {"item_index": self.index})
@@ -103,7 +104,10 @@ class Item(Node, Container[Own]):
 
     def scope(self, own: Own, given: Scope, earlier: Any) -> Scope:
         item = given.items[self.index] if self.index < len(given.items) else None
-        return replace(given, previous=item, item=item, item_index=self.index, items=())
+        inside = replace(given, previous=item, item=item, item_index=self.index, items=())
+        if not self.is_input:
+            return inside
+        return replace(inside, input={"item": item, "index": self.index}, schema=None, previous=None, tasks=None)
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
@@ -120,6 +124,8 @@ class Map(Node, Container[Items]):
         items: the list, with templates: `"${input.lines}"`, or, in a graph, `"${tasks.load.output}"`. Without it, the
             content before, or the run's message.
         at_once: how many items may be under way at once; those that wait for people count.
+        is_input: whether `{item, index}` is the input of the steps, which see nothing else from outside, instead of the
+            content before the first.
         human_review: Confirm.
     """
 
@@ -142,13 +148,15 @@ class Map(Node, Container[Items]):
         *,
         items: JsonValue = None,
         at_once: int = AT_ONCE,
+        is_input: bool = False,
         human_review: HumanReviews = None,
     ) -> None:
         place = f"Map {name!r}"
         self._begin(name, human_review)
         if not is_count(at_once, 1) or at_once > MAX_AT_ONCE:
             raise DeclarationError(f"{place}: at_once is a whole number from 1 to {MAX_AT_ONCE}, not {at_once!r}.")
-        self._declare(item=Item(ITEM, nodes_of(steps, place=place)), items=items, at_once=at_once)
+        item = Item(ITEM, nodes_of(steps, place=place), is_input=is_input)
+        self._declare(item=item, items=items, at_once=at_once)
 
     @property
     def branches(self) -> tuple[tuple[Node, ...], ...]:
@@ -156,7 +164,7 @@ class Map(Node, Container[Items]):
 
     @property
     def relied_on(self) -> list[Any]:
-        return [[self.items], None, None]
+        return [[self.items, self.item.is_input], None, None]
 
     def begin(self, own: Items) -> Move:
         return ByTheClock()

@@ -40,11 +40,13 @@ class Fault:
         path: where it is.
         message: a sentence that says what to do.
         is_warning: the definition can be used as it is, but probably doesn't do what its author wants.
+        code: what kind of fault it is, for programs, where there are such codes.
     """
 
     path: str
     message: str
     is_warning: bool = False
+    code: str = ""
 
 
 def inside(at: str, *parts: object) -> str:

@@ -29,8 +29,14 @@ NAMES = (
     "iteration",
     "max_iterations",
     "last_step_content",
+    "tasks",
+    "item",
+    "item_index",
+    "values",
+    "context",
 )
-"""The names that an expression may use; the last three are null outside of loops."""
+"""The names that an expression may use: three are for loops, `tasks` for graphs, `item` and `item_index` for maps, the
+last two for the conditions of graphs in JSON. They are null, or empty, elsewhere."""
 
 
 _MACROS = r"(?:all|exists|exists_one|existsOne|map|filter)"
@@ -93,6 +99,11 @@ class Expression:
             "signal": lambda: step_input.signal,
             "iteration": lambda: step_input.iteration,
             "max_iterations": lambda: step_input.max_iterations,
+            "tasks": lambda: dict(step_input.tasks),
+            "item": lambda: step_input.item,
+            "item_index": lambda: step_input.item_index,
+            "values": lambda: step_input.beside.get("values"),
+            "context": lambda: step_input.beside.get("context"),
             "last_step_content": lambda: step_input.previous_step_content if looping else None,
         }
         return {name: value() for name, value in given.items() if name in self._names}

@@ -307,6 +307,8 @@ class Interaction:
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
     bind: bool = False
+    has_templates: bool = False
+    """Whether its title, message and context are filled in when it is asked; only tasks of graphs have that."""
     by_message: bool = False
     """Whether the run's message says what is asked; only the built-in workflow of interactions has that."""
     taken_back_by: str | None = None

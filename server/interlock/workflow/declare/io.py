@@ -145,6 +145,7 @@ class StepInput:
     tasks: Mapping[str, Any] = field(default_factory=dict)
     item: Any = None
     item_index: int | None = None
+    _beside: Mapping[str, Any] = field(default_factory=dict, repr=False)
     _contents: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False)
     _cancelled: Callable[[], bool] = field(default=lambda: False, repr=False)
 
@@ -152,6 +153,11 @@ class StepInput:
     def session_id(self) -> str:
         """The id of the run's session."""
         return self.session.id
+
+    @property
+    def beside(self) -> Mapping[str, Any]:
+        """What expressions of a graph's task may name besides."""
+        return self._beside
 
     def get_step_content(self, name: str) -> Any:
         """The newest output of the step called `name`, or None if it has none."""

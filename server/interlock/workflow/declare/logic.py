@@ -89,7 +89,39 @@ class TaskLogic:
     takes_secrets: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class SetLogic:
+    """Values, with templates."""
+
+    values: JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionLogic:
+    """Whether something holds: it leads to the port `true` or `false`.
+
+    Args:
+        expression: in CEL.
+        values: what it has as `values`, with templates.
+    """
+
+    expression: str
+    values: JsonValue = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerLogic:
+    """What people answered before, or what came with a signal.
+
+    Args:
+        ports: the ports that links lead on from: an answer that leads to one of these is never a failure.
+    """
+
+    ports: tuple[str, ...] = ()
+
+
 Logic: TypeAlias = ScriptLogic | HttpLogic | TaskLogic
+AnyLogic: TypeAlias = Logic | TextLogic | SetLogic | ConditionLogic | AnswerLogic
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from interlock.workflow.declare.agents import AgentExecutor, is_agent
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.expressions import Expression
 from interlock.workflow.declare.io import StepInput
-from interlock.workflow.declare.logic import HttpLogic, Logic, Retry, ScriptLogic, TaskLogic, TextLogic
+from interlock.workflow.declare.logic import AnyLogic, Retry
 from interlock.workflow.declare.node import Node, quoted
 from interlock.workflow.declare.places import Place, fingerprint_of, places_of, schema_of, walk_places
 from interlock.workflow.declare.policies import STARTER
@@ -80,7 +80,7 @@ class Step(Node):
     executor: Executor | None
     agent: AgentExecutor | None
     workflow: Workflow | None
-    logic: Logic | TextLogic | None
+    logic: AnyLogic | None
     on_error: OnError
     retries: int
     retry: Retry | None
@@ -94,7 +94,7 @@ class Step(Node):
         *,
         agent: Any = None,
         workflow: Workflow | None = None,
-        logic: Logic | TextLogic | None = None,
+        logic: AnyLogic | None = None,
         widget: Widget | None = None,
         human_review: HumanReviews = None,
         on_error: OnError = "fail",
@@ -115,7 +115,7 @@ class Step(Node):
             raise DeclarationError(f"{place}: workflow must be a Workflow, not {workflow!r}.")
         if agent is not None:
             _check_agent(agent, place=place)
-        if logic is not None and not isinstance(logic, ScriptLogic | HttpLogic | TaskLogic | TextLogic):
+        if logic is not None and not isinstance(logic, AnyLogic):
             raise DeclarationError(f"{place}: logic must be a ScriptLogic, an HttpLogic or a TaskLogic, not {logic!r}.")
         self._declare(executor=executor, agent=agent, workflow=workflow, logic=logic)
         self._begin(name, _with(widget, human_review))

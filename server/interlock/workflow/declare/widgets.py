@@ -85,6 +85,8 @@ class Widget:
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
     bind: bool = False
+    has_templates: bool = False
+    """Whether its props and its message are filled in when it is asked; only tasks of graphs have that."""
 
     @property
     def events(self) -> list[str] | None:

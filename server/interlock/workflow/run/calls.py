@@ -41,11 +41,12 @@ from interlock.workflow.activities import (
     host_part,
 )
 from interlock.workflow.containers.machine import ENTER, state_of_step
-from interlock.workflow.containers.port import MISSING, Judged, truth
+from interlock.workflow.containers.port import MISSING, Judged, Scope, roots_of, truth
 from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare import templates
 from interlock.workflow.declare.agents import AgentPause
-from interlock.workflow.declare.errors import OutputError
+from interlock.workflow.declare.errors import OutputError, TaskFailed
+from interlock.workflow.declare.flow import REFUSALS, answered_port, condition_of
 from interlock.workflow.declare.form_models import Misfit
 from interlock.workflow.declare.forms import answer_of
 from interlock.workflow.declare.inputs import nested_input
@@ -58,7 +59,16 @@ from interlock.workflow.declare.io import (
     side_effect_key,
     side_effect_key_of_logic,
 )
-from interlock.workflow.declare.logic import HttpLogic, Logic, ScriptLogic, TaskLogic, TextLogic
+from interlock.workflow.declare.logic import (
+    AnswerLogic,
+    AnyLogic,
+    ConditionLogic,
+    HttpLogic,
+    ScriptLogic,
+    SetLogic,
+    TaskLogic,
+    TextLogic,
+)
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.places import Place
@@ -66,8 +76,9 @@ from interlock.workflow.declare.policies import asked_of
 from interlock.workflow.declare.reviews import Ask, Review, widget_of
 from interlock.workflow.declare.values import legible, read
 from interlock.workflow.declare.widgets import Widget, props_from
-from interlock.workflow.node import NodeState
+from interlock.workflow.node import NO_FORM, NodeState
 from interlock.workflow.run.advance import Executed
+from interlock.workflow.run.meant import meant
 from interlock.workflow.run.requirements import purpose_of
 from interlock.workflow.run.rolls import is_called
 from interlock.workflow.run.scope import (
@@ -80,7 +91,7 @@ from interlock.workflow.run.scope import (
     signal_at,
 )
 from interlock.workflow.run.state import RunState, node_at
-from interlock.workflow.run.walk import asks_now, meant
+from interlock.workflow.run.walk import asks_now
 from interlock.workflow.run.work import Work
 from interlock_protocol.namespaces import home_of
 from interlock_protocol.types import JsonObject, JsonValue
@@ -151,7 +162,10 @@ class _Piece:
         before = _copy_of(given.session.state)
         if node is not None and node.session_changes:  # an agent goes on from where it paused
             given.session.state.update(patched(before, node.session_changes))
-        if step.executor is not None:
+        output: Content | AgentPause
+        if isinstance(step.logic, AnswerLogic):
+            output = self._answer(step.logic, node)
+        elif step.executor is not None:
             output = yield Function(step.executor, given, step.time_limit)
         elif step.logic is not None:
             output = yield from self._logic(step.logic, given)
@@ -212,8 +226,46 @@ class _Piece:
 
     # ── The logic of a machine's state ──────────────────────────────────────────────────────────────────
 
-    def _logic(self, logic: Logic | TextLogic, given: StepInput) -> Calls[Content]:
+    def _answer(self, logic: AnswerLogic, node: NodeState | None) -> Content:
+        """What people answered, or what a signal came with, and the port that it leads to.
+
+        Raises:
+            TaskFailed: they said no, and no link leads on from there.
+        """
+        form = NO_FORM if node is None else node.form
+        said: Any = _copy_of(form.interaction)
+        if said is None:
+            return Content(_copy_of(form.widget if not form.signal else form.signal[0]), "json")
+        port = answered_port(said)
+        if said["outcome"] in REFUSALS and port not in logic.ports:
+            raise TaskFailed(f"{self._step.name!r} came to this: {said['outcome']}", str(said["outcome"]))
+        return Content(said, "json", port=port)
+
+    def _flow(self, logic: SetLogic | ConditionLogic, scope: Scope, given: StepInput) -> Calls[Content]:
+        """Give values, or compute whether something holds."""
+        roots = _copy_of(self._roots(scope))
+        if isinstance(logic, SetLogic):
+            return Content(templates.expand(logic.values, roots), "json")
+        beside = {**roots, "values": templates.expand(logic.values, roots)}
+        asked = replace(given, input=roots["input"], _beside=beside)
+        holds = truth((yield Evaluation(condition_of(logic.expression), asked)), "a condition")
+        return Content({"result": holds}, "json", port="true" if holds else "false")
+
+    def _roots(self, scope: Scope) -> dict[str, Any]:
+        """What templates of a task may begin with."""
+        roots = roots_of(scope)
+        roots["context"] = {**roots["context"], "session_id": self._state.run_id}
+        return roots
+
+    def _logic(self, logic: AnyLogic, given: StepInput) -> Calls[Content]:
         """Run a script or a task, make a request, or have a text written."""
+        scope = scope_of_work(self._workflow, self._state, self._work.path)
+        if isinstance(logic, SetLogic | ConditionLogic):
+            return (yield from self._flow(logic, scope, given))
+        if isinstance(logic, TaskLogic) and scope.tasks is not None and scope.data is None:
+            returned: Returned = yield task_of(logic, self._roots(scope), given, self._asker(given))
+            self._around.secrets.update(returned.secrets)
+            return Content(returned.value, "json", logs=returned.logs)
         roots: dict[str, Any] = {
             "input": given.input,
             "workflow_data": given.workflow_data,
@@ -226,12 +278,13 @@ class _Piece:
             written: Returned = yield Instruct(logic.prompt, templates.expand(logic.data, roots), logic.model)
             return Content({} if written.value is None else {"instruction": written.value}, "json")
         if isinstance(logic, ScriptLogic):
-            returned: Returned = yield Script(logic.code, roots, self._asker(given))
+            returned = yield Script(logic.code, roots, self._asker(given))
             content: JsonValue = returned.value
         elif isinstance(logic, TaskLogic):
             returned = yield task_of(logic, roots, given, self._asker(given))
             content = returned.value if logic.output is None else {logic.output: returned.value}
         else:
+            assert isinstance(logic, HttpLogic)
             returned = yield request_of(logic, roots, given, self._asker(given))
             content = {} if logic.output is None else {logic.output: returned.value}
         self._around.secrets.update(returned.secrets)

@@ -138,6 +138,7 @@ def context_of(workflow: Workflow, state: RunState) -> JsonObject:
         "namespace": state.namespace or home_of(state.user_id),
         "instance_id": state.run_id,
         "workflow_name": workflow.name,
+        "user_id": state.user_id,
     }
 
 

@@ -40,7 +40,6 @@ from interlock.workflow.containers.port import (
 )
 from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare.errors import LogicError
-from interlock.workflow.declare.interactions import Interaction, asked_by
 from interlock.workflow.declare.io import Content
 from interlock.workflow.declare.nodes import Evaluator, OnError, Step, Workflow
 from interlock.workflow.declare.places import Place
@@ -48,6 +47,7 @@ from interlock.workflow.declare.policies import governed_by
 from interlock.workflow.declare.reviews import AnyReview, Choose, ErrorReview, Review
 from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event, step_event
+from interlock.workflow.run.meant import meant
 from interlock.workflow.run.outputs import completion, judgement, kept_of
 from interlock.workflow.run.requirements import asked
 from interlock.workflow.run.rolls import asked_under, is_called, is_looked_up, shown_of
@@ -543,14 +543,6 @@ def asks_now(place: Place, node: NodeState | None) -> AnyReview:
     review = place.node.asks(Review)
     assert review is not None
     return review
-
-
-def meant(workflow: Workflow, state: RunState, path: Path, review: AnyReview, now: int) -> AnyReview:
-    """A review as it is asked at `path`: the run's message may say it."""
-    if not isinstance(review, Interaction) or not review.by_message:
-        return review
-    said: Any = scope_at(workflow, state, path).input
-    return asked_by(said, now, review.taken_back_by)
 
 
 def ends_run(state: RunState, work: Work) -> bool:

@@ -17,7 +17,18 @@ from typing import Any, ClassVar
 
 from interlock.workflow.containers.machine.declaration import Wait
 from interlock.workflow.containers.machine.halt import asides
-from interlock.workflow.containers.port import ByTheClock, Container, Fail, Fold, Move, Say, Scope, Told, Until
+from interlock.workflow.containers.port import (
+    ByTheClock,
+    Container,
+    Fail,
+    Fold,
+    Move,
+    Say,
+    Scope,
+    Told,
+    Until,
+    roots_of,
+)
 from interlock.workflow.declare import templates
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.reviews import MAX_TIMEOUT
@@ -79,7 +90,9 @@ class Waiting(Node, Container[Waited]):
         return Say("StepStarted", {"attempt": 1, "wake_at": wake_at}, private={"kind": self.kind, "since": now})
 
     def _ends(self, given: Scope, now: int) -> int | None:
-        roots = {"workflow_data": given.data or {}, **asides(given, self.name)}
+        roots = {**roots_of(given), "workflow_data": given.data or {}}
+        if given.tasks is None:
+            roots |= asides(given, self.name)
         if self.wait.until is not None:
             return _time_of(templates.expand(self.wait.until, roots))
         seconds = templates.expand(self.wait.seconds, roots)
