@@ -32,11 +32,11 @@ interface InputFieldProps {
 /** The field. */
 export function InputField(props: InputFieldProps) {
   const { task, field, faults, onChange } = props;
-  const given = wayOf(task, field.name);
+  const given = wayOf(task, field);
   const isLeftOut = task.inputs[field.name] === undefined;
   // Where nothing is written yet, the page alone knows in which way it is going to be.
   const [chosen, setChosen] = useState<Way["way"] | null>(isLeftOut && !field.isRequired ? "value" : null);
-  const way = isLeftOut && chosen !== null ? chosen : given.way;
+  const way = isLeftOut && chosen !== null && !field.isFixed ? chosen : given.way;
   const before = useRef(new Map<Way["way"], JsonValue>());
   const choose = (next: Way["way"]) => {
     const now = task.inputs[field.name];
@@ -47,20 +47,7 @@ export function InputField(props: InputFieldProps) {
   const title = titleOf(field);
   return (
     <div className={`input-field ${way}`} role="group" aria-label={title}>
-      <ToggleButtonGroup
-        className="ways"
-        aria-label={`How ${title} is given`}
-        selectionMode="single"
-        disallowEmptySelection
-        selectedKeys={[way]}
-        onSelectionChange={(keys) => choose([...keys][0] as Way["way"])}
-      >
-        {WAYS.map(([key, word]) => (
-          <ToggleButton key={key} id={key} className="way-button">
-            {word}
-          </ToggleButton>
-        ))}
-      </ToggleButtonGroup>
+      {!field.isFixed && <Ways title={title} way={way} onChoose={choose} />}
       {way === "value" && <Value {...props} />}
       {way === "blank" && <Blank {...props} title={title} />}
       {way === "mapping" && <Mapping {...props} title={title} />}
@@ -73,6 +60,25 @@ export function InputField(props: InputFieldProps) {
   );
 }
 
+function Ways({ title, way, onChoose }: { title: string; way: Way["way"]; onChoose: (way: Way["way"]) => void }) {
+  return (
+    <ToggleButtonGroup
+      className="ways"
+      aria-label={`How ${title} is given`}
+      selectionMode="single"
+      disallowEmptySelection
+      selectedKeys={[way]}
+      onSelectionChange={(keys) => onChoose([...keys][0] as Way["way"])}
+    >
+      {WAYS.map(([key, word]) => (
+        <ToggleButton key={key} id={key} className="way-button">
+          {word}
+        </ToggleButton>
+      ))}
+    </ToggleButtonGroup>
+  );
+}
+
 function Value({ task, type, field, onChange }: InputFieldProps) {
   const { name } = field;
   const value = task.inputs[name];
@@ -81,7 +87,7 @@ function Value({ task, type, field, onChange }: InputFieldProps) {
 }
 
 function Blank({ task, field, title, onChange }: InputFieldProps & { title: string }) {
-  const given = wayOf(task, field.name);
+  const given = wayOf(task, field);
   const own = ownBlank(task, field.name);
   const name = given.way === "blank" && given.name !== own ? given.name : "";
   return (
@@ -97,7 +103,7 @@ function Blank({ task, field, title, onChange }: InputFieldProps & { title: stri
 }
 
 function Mapping({ task, field, title, sources, onChange }: InputFieldProps & { title: string }) {
-  const given = wayOf(task, field.name);
+  const given = wayOf(task, field);
   const text = given.way === "mapping" ? given.text : "";
   const fromTasks = sources.some((each) => each.text.startsWith("${tasks."));
   return (

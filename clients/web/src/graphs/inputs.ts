@@ -22,6 +22,8 @@ export interface Field {
   readonly name: string;
   readonly schema: Schema;
   readonly isRequired: boolean;
+  /** The author alone gives it: it is neither left blank nor mapped. */
+  readonly isFixed: boolean;
 }
 
 /** The fields of a type, in their order. */
@@ -32,6 +34,7 @@ export function fieldsOf(type: Pick<TaskType, "input_schema"> | undefined): Fiel
     name,
     schema: objectOf(each),
     isRequired: required.includes(name),
+    isFixed: objectOf(each)["fixed"] === true,
   }));
 }
 
@@ -60,8 +63,9 @@ export function ownBlank(task: Pick<Task, "id">, field: string): string {
 }
 
 /** How a field of a task is given. */
-export function wayOf(task: Task, field: string): Way {
+export function wayOf(task: Task, { name: field, isFixed }: Pick<Field, "name" | "isFixed">): Way {
   const given = task.inputs[field];
+  if (isFixed) return { way: "value", value: given ?? null };
   if (given === undefined) return { way: "blank", name: ownBlank(task, field) };
   if (typeof given === "string" && given.includes("${")) return { way: "mapping", text: given };
   const blank = blankIn(given);
@@ -82,7 +86,7 @@ export function blankOf(task: Pick<Task, "id">, field: string, name: string): Js
 
 /** The inputs of a new task: what has to be given is left blank, until somebody says otherwise. */
 export function firstInputs(type: TaskType | undefined): Record<string, JsonValue> {
-  const needed = fieldsOf(type).filter(({ isRequired }) => isRequired);
+  const needed = fieldsOf(type).filter(({ isRequired, isFixed }) => isRequired && !isFixed);
   return Object.fromEntries(needed.map(({ name }) => [name, { blank: true }]));
 }
 
@@ -98,7 +102,7 @@ export function blanksOf(graph: Graph, types: ReadonlyMap<string, TaskType>): Bl
   const found = new Map<string, Blank>();
   for (const task of graph.tasks) {
     for (const field of fieldsOf(types.get(task.type))) {
-      const way = wayOf(task, field.name);
+      const way = wayOf(task, field);
       if (way.way !== "blank" || found.has(way.name)) continue;
       // What nobody has to give isn't asked for, unless it was marked.
       if (!field.isRequired && task.inputs[field.name] === undefined) continue;

@@ -77,7 +77,7 @@ function doesOf(task: Task, type: TaskType | undefined, progress: TaskProgress |
     return `${stateWord(progress.state)}${time}`;
   }
   const blanks = fieldsOf(type).filter(
-    ({ name, isRequired }) => wayOf(task, name).way === "blank" && (isRequired || task.inputs[name] !== undefined),
+    (field) => wayOf(task, field).way === "blank" && (field.isRequired || task.inputs[field.name] !== undefined),
   ).length;
   return [type?.title ?? task.type, blanks === 0 ? "" : counted(blanks, "blank")].filter(Boolean).join(" · ");
 }

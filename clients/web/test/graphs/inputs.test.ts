@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { TaskType } from "@interlock/client";
-import { blanksOf, fieldsOf, sourcesFor, surelyBefore, wayOf } from "../../src/graphs/inputs.ts";
+import { blanksOf, fieldsOf, firstInputs, sourcesFor, surelyBefore, wayOf } from "../../src/graphs/inputs.ts";
 import { graphOf } from "../../src/graphs/model.ts";
 
 const HTTP: TaskType = {
@@ -54,7 +54,15 @@ describe("an input", () => {
     [{ url: { blank: 3 } }, { way: "value", value: { blank: 3 } }],
     [{ url: "https://x.test/${tasks.B.output.id}" }, { way: "mapping", text: "https://x.test/${tasks.B.output.id}" }],
   ])("given as %j is %j", (given, way) => {
-    expect(wayOf(task(given), "url")).toEqual(way);
+    expect(wayOf(task(given), { name: "url", isFixed: false })).toEqual(way);
+  });
+
+  it("that the author alone gives is a value, whatever it looks like", () => {
+    const code = "return `${tasks.B.output}`";
+    expect(wayOf(task({ url: code }), { name: "url", isFixed: true })).toEqual({ way: "value", value: code });
+    const script: TaskType = { ...HTTP, input_schema: { required: ["code"], properties: { code: { fixed: true } } } };
+    expect(firstInputs(script)).toEqual({});
+    expect(firstInputs(HTTP)).toEqual({ url: { blank: true } });
   });
 
   it("is one of its type", () => {
