@@ -135,6 +135,8 @@ MATRIX: Final[dict[str, Line]] = {
     f"POST {GRAPH}/activate": Own(WRITE),
     f"POST {GRAPH}/deactivate": Own(WRITE),
     f"POST {GRAPH}/run": Own(EXECUTE, RUN_GRAPHS),
+    f"POST {GRAPH}/run/batch": Own(EXECUTE, RUN_GRAPHS),
+    "GET /api/v1/graphs/openapi.json": With(EXECUTE, RUN_GRAPHS),
     f"GET {GRAPH}/endpoint": Own(EXECUTE, RUN_GRAPHS),
     f"GET {GRAPH}/sessions": Own(EXECUTE, RUN_GRAPHS),
     "GET /api/v1/graphs/sessions/{graph_session}": Of(EXECUTE, RUN_GRAPHS),

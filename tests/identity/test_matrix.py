@@ -97,11 +97,13 @@ async def furnish(server: Server) -> None:
     await server.made(f"/api/v1/workflows/{NAME}/versions/{version}/publish", {})
     instance = await server.made(f"/api/v1/workflows/{NAME}/instances", {}, token="everything")
     begun = {"message": "hello", "session_id": "kept", "stream": False}
-    waits = [{"id": "A", "type": "delay", "inputs": {"seconds": 3600}}]
-    graph = {"name": "KEPT_GRAPH", "tasks": waits, "input_schema": {"additionalProperties": True}}
-    graph_version = (await server.made("/api/v1/graphs", graph))["version_id"]
-    await server.made("/api/v1/graphs/KEPT_GRAPH/activate", {})
-    session = await server.made("/api/v1/graphs/KEPT_GRAPH/run", {}, token="everything", prefer="respond-async")
+    graphs = {"KEPT_GRAPH": ("set", {"values": {}}), "WAITS": ("delay", {"seconds": 3600})}
+    drafts = []
+    for name, (type_, inputs) in graphs.items():
+        graph = {"name": name, "tasks": [{"id": "A", "type": type_, "inputs": inputs}]}
+        drafts.append(await server.made("/api/v1/graphs", graph | {"input_schema": {"additionalProperties": True}}))
+        await server.made(f"/api/v1/graphs/{name}/activate", {})
+    session = await server.made("/api/v1/graphs/WAITS/run", {}, token="everything", prefer="respond-async")
     run = await server.made("/workflows/confirm/runs", begun, token="everything")
     history = await server.made(f"/api/v1/workflows/instances/{instance['id']}/history", None, method="GET")
     user = await server.made("/api/v1/users", {"username": "kept"})
@@ -129,7 +131,7 @@ async def furnish(server: Server) -> None:
         "version_id": version,
         "instance_id": instance["id"],
         "graph": "KEPT_GRAPH",
-        "graph_version": graph_version,
+        "graph_version": drafts[0]["version_id"],
         "graph_session": session["session_id"],
         "thread_id": "main",
         "event_id": history["events"][0]["id"],

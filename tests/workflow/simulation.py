@@ -21,6 +21,7 @@ from interlock.workflow.activities import (
     Returned,
     Script,
     SessionRead,
+    TaskCall,
     ThreadEnd,
     content_of,
 )
@@ -327,7 +328,7 @@ class Simulation:
 def called(activity: Activity, logic: Callable[[Any], Any] | None = None) -> Any:
     """What an activity comes to, at once."""
     match activity:
-        case Script() | HttpCall() | Instruct():
+        case Script() | HttpCall() | TaskCall() | Instruct():
             assert logic is not None
             returned = logic(activity)
             return returned if isinstance(returned, Returned) else Returned(returned)

@@ -58,7 +58,15 @@ def test_every_operation_has_a_name_and_says_what_it_answers() -> None:
         "listTaskTypes",
         *("listGraphs", "createGraph", "validateGraph", "getGraph", "putGraph", "activateGraph", "deactivateGraph"),
         *("listGraphVersions", "getGraphVersion", "deleteGraphDraft", "publishGraphVersion"),
-        *("runGraph", "getGraphEndpoint", "listGraphSessions", "getGraphSession", "cancelGraphSession"),
+        *(
+            "runGraph",
+            "runGraphBatch",
+            "describeGraphs",
+            "getGraphEndpoint",
+            "listGraphSessions",
+            "getGraphSession",
+            "cancelGraphSession",
+        ),
         *("listDeliveries", "getDelivery", "replayDelivery", "replayDeliveries"),
     }
     for name, described in operations.items():

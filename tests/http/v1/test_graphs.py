@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import Any
 
+from openapi_spec_validator import validate
 from tests.support.api_v1 import Api, api, data_of, error_of
 from tests.support.live import Live, eventually
 
@@ -169,3 +170,40 @@ async def test_active_graph_is_a_workflow_like_any_other_on_the_socket(machine_l
         await talk.send(action="start-workflow", workflow_id="live", message={"A.values": {"n": 3}}, request_id="1")
         last = (await talk.until("WorkflowCompleted"))[-1]
         assert last["content"] == {"C": {"a": 3, "b": 2}}
+
+
+async def test_batch_runs_a_session_for_each_line_and_once_for_its_key(machine_live: Live) -> None:
+    async with api(machine_live) as alice:
+        await active(alice, abc("many"))
+        lines = [json.dumps({"A.values": {"n": number}}) for number in range(40)]
+        body = "\n".join([*lines, "no json", "{}"])
+        headers = {"Idempotency-Key": "batch", "Content-Type": "application/x-ndjson"}
+
+        async def sent() -> dict[int, Any]:
+            response = await alice.client.post("/graphs/many/run/batch", content=body, headers=headers)
+            assert response.status_code == 200
+            told = [json.loads(line) for line in response.text.splitlines()]
+            return {each["line"]: each for each in told}
+
+        first = await sent()
+        assert sorted(first) == list(range(1, 43))
+        assert [first[n]["data"]["outputs"]["C"]["a"] for n in range(1, 41)] == list(range(40))
+        assert (first[41]["error"]["code"], first[42]["error"]["code"]) == ("invalid_request", "invalid_input")
+        again = await sent()
+        assert {n: each["data"]["session_id"] for n, each in again.items() if n <= 40} == {
+            n: each["data"]["session_id"] for n, each in first.items() if n <= 40
+        }
+        assert await alice.refused("POST", "/graphs/nowhere/run/batch") == (404, "graph_not_found")
+
+
+async def test_active_graphs_are_in_the_document_of_their_account_with_their_bodies(machine_live: Live) -> None:
+    call = {"id": "ask", "type": "http", "inputs": {"url": "https://example.com/", "body": {"blank": "question"}}}
+    async with api(machine_live) as alice:
+        await active(alice, {"name": "described", "tasks": [call]})
+        await alice.post("/graphs", abc("hidden"), 201)
+        document = (await alice.ask("GET", "/graphs/openapi.json")).json()
+        validate(document)
+        operation = document["paths"]["/graphs/described/run"]["post"]
+        schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        assert schema["properties"]["question"]["title"] == "Body"
+        assert "/graphs/hidden/run" not in document["paths"]

@@ -335,7 +335,12 @@ def _map(given: Mapping[str, Any], inputs: Mapping[str, Any], at: str, known: Kn
         yield from faults_in_graph(graph, replace(known, depth=known.depth + 1), here)
 
 
-_OWN: Final = {"condition": _condition, "delay": _delay, "script": _script, "map": _map}
+def _workflow(given: Mapping[str, Any], inputs: Mapping[str, Any], at: str, known: Known) -> Iterator[Fault]:
+    sentence = "A graph can't run other workflows yet; call one by a request over HTTP."
+    yield Fault(inside(at, "workflow"), sentence, code="unsupported")
+
+
+_OWN: Final = {"workflow": _workflow, "condition": _condition, "delay": _delay, "script": _script, "map": _map}
 """What the types are checked for beside their inputs' schemas."""
 
 

@@ -55,7 +55,7 @@ def v1_app(
         make_history_router(services, instances),
         make_error_list_router(services),
         make_definitions_router(services),
-        make_graphs_router(services, sessions),
+        make_graphs_router(services, streams, sessions),
         make_task_types_router(services),
         make_people_router(services),
         make_groups_router(services),

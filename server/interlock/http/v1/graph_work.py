@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Final
 
 from fastapi.responses import Response
 from pydantic import BaseModel
+from pydantic_core import from_json
 
 from interlock.auth import Principal, Verb, may
 from interlock.auth.principal import EXECUTE, GRAPHS
@@ -28,7 +29,7 @@ from interlock.http.v1 import session_bodies as bodies
 from interlock.http.v1.answers import answer
 from interlock.http.v1.bodies import MAX_INPUT_BYTES, invalid, read_object
 from interlock.http.v1.errors import ApiError, Code, not_there, refused
-from interlock.http.v1.idempotency import key_of, reused
+from interlock.http.v1.idempotency import before, keep, key_of, reused
 from interlock.http.v1.instance_work import Instances, Waiting, check_size
 from interlock.http.v1.times import shown_or_none
 from interlock.http.v1.views import events_from
@@ -70,6 +71,26 @@ class Sessions(Instances):
     ) -> str:
         _check_fields(await self.active(waiting.principal, name), asked.values)
         return await self._start(follows, waiting, {"workflow_id": name, "message": asked.values}, key)
+
+    async def of_line(
+        self, follows: RunRequest, waiting: Waiting, name: str, number: int, values: JsonObject
+    ) -> tuple[Any, int]:
+        """Run the graph for one line of a batch: what it came to, and the status that this has."""
+        services, asked = self._services(), Body(values=values)
+        said = None if waiting.key is None else f"{waiting.key}:{number}"
+        key = key_of(waiting.request, waiting.principal, said, asked)
+        earlier = await before(services, waiting.principal, key)
+        if earlier is not None and earlier.answer is not None:
+            return from_json(bytes(earlier.answer.body))["data"], earlier.answer.status_code
+        if earlier is None:
+            run_id = await self._begin_session(follows, waiting, name, asked, key)
+        else:
+            run_id = earlier.run_id
+            await self._go_on(follows, run_id)
+        view = await self._settled(follows, run_id, waiting.seconds, None)
+        told, status = await self._told(await services.engine.runs.facts(run_id), view), 200 if view.is_over else 202
+        await keep(services, key, answer(told, status))
+        return told, status
 
     async def active(self, principal: Principal, name: str) -> Program:
         """The active graph of this name.

@@ -7,15 +7,18 @@ Laws:
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response
+from pydantic_core import to_json
 
 from interlock.auth import Principal, Verb
 from interlock.definitions.checks.blanks import body_schema
 from interlock.http.shapes import Answers
-from interlock.http.v1.answers import BODY, answer, answers
+from interlock.http.sse import Streams
+from interlock.http.v1.answers import BODY, COMMON, answer, answers, failures
 from interlock.http.v1.bodies import body, read_body
 from interlock.http.v1.callers import caller
 from interlock.http.v1.definition_shapes import (
@@ -29,7 +32,8 @@ from interlock.http.v1.definition_shapes import (
 from interlock.http.v1.definition_work import DefinitionWork, name_told, validation, version_told
 from interlock.http.v1.definitions import DELETED, MAX_PAGE, Limit
 from interlock.http.v1.errors import ApiError, Code
-from interlock.http.v1.graph_endpoint import endpoint
+from interlock.http.v1.graph_batch import NDJSON, batch_of
+from interlock.http.v1.graph_endpoint import described, endpoint
 from interlock.http.v1.graph_shapes import (
     ActivateGraph,
     Activation,
@@ -81,9 +85,32 @@ RUN: Final[Answers] = {
         "description": "It goes on, or waits for a person: `links` say where to ask, and to follow it.",
     },
 }
+_LINES: Final = {NDJSON: {"schema": {"type": "string"}}}
+BATCH: Final[Answers] = {
+    200: {
+        "description": 'A line for each line: `{"line", "status", "data"}`, or `error` instead of `data`.',
+        "content": _LINES,
+    },
+    **failures(*COMMON, Code.NOT_ACTIVATED, *_GRAPH),
+}
 
 
-def make_graphs_router(services: Callable[[], Services], sessions: Sessions) -> APIRouter:
+DOCUMENT: Final[Answers] = {
+    200: {"description": "The document.", "content": {"application/json": {"schema": {"type": "object"}}}},
+    **failures(*COMMON),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """What running graphs needs."""
+
+    services: Callable[[], Services]
+    streams: Streams
+    sessions: Sessions
+
+
+def make_graphs_router(services: Callable[[], Services], streams: Streams, sessions: Sessions) -> APIRouter:
     """Make the routes, on the services of a started server."""
     router, graphs = APIRouter(tags=["graphs"]), _Graphs(services)
     reader = Annotated[Principal, Depends(caller(services, Verb.READ_DEFINITIONS, Budget.READS))]
@@ -92,10 +119,17 @@ def make_graphs_router(services: Callable[[], Services], sessions: Sessions) -> 
     asker = Annotated[Principal, Depends(caller(services, Verb.RUN_GRAPHS, Budget.READS))]
     canceller = Annotated[Principal, Depends(caller(services, Verb.RUN_GRAPHS, Budget.WRITES))]
     _add_sessions(router, sessions, asker, canceller)
+
+    @router.get(GRAPHS + "/openapi.json", operation_id="describeGraphs", responses=DOCUMENT)
+    async def document(principal: asker) -> Response:
+        """The OpenAPI document of the active graphs of one's account, each with the body that it takes."""
+        served = await services().definitions.served(principal.account)
+        return Response(to_json(described(served, services().base_url)), media_type="application/json")
+
     _add_graphs(router, graphs, reader, writer)
     _add_versions(router, graphs, reader, writer)
     _add_activation(router, graphs, reader, writer)
-    _add_running(router, graphs, sessions, runner, asker)
+    _add_running(router, graphs, _Runs(services, streams, sessions), runner, asker)
     return router
 
 
@@ -204,7 +238,9 @@ def _add_activation(router: APIRouter, graphs: "_Graphs", reader: Any, writer: A
         return answer(await graphs.deactivate(principal, graph))
 
 
-def _add_running(router: APIRouter, graphs: "_Graphs", sessions: Sessions, runner: Any, asker: Any) -> None:
+def _add_running(router: APIRouter, graphs: "_Graphs", runs: "_Runs", runner: Any, asker: Any) -> None:
+    services, streams, sessions = runs.services, runs.streams, runs.sessions
+
     @router.post(
         GRAPH + "/run",
         operation_id="runGraph",
@@ -218,8 +254,20 @@ def _add_running(router: APIRouter, graphs: "_Graphs", sessions: Sessions, runne
         seconds = 0 if wants_no_wait(prefer) else wait(request, prefer, MAX_WAIT)
         return await sessions.run(Waiting(request, principal, key, seconds), graph)
 
+    @router.post(
+        GRAPH + "/run/batch",
+        operation_id="runGraphBatch",
+        responses=BATCH,
+        openapi_extra={"requestBody": {"required": True, "content": _LINES}},
+    )
+    async def run_batch(request: Request, principal: runner, graph: Name, key: IdempotencyHeader = None) -> Response:
+        """Run an active graph once for each line of the body, and answer each line as soon as its session has ended, or
+        waits for a person."""
+        await sessions.active(principal, graph)
+        return batch_of(services(), streams, sessions, Waiting(request, principal, key, MAX_WAIT), graph)
+
     @router.get(GRAPH + "/endpoint", operation_id="getGraphEndpoint", responses=answers(GraphEndpoint, *_GRAPH))
-    async def described(principal: asker, graph: Name) -> Response:
+    async def request_of(principal: asker, graph: Name) -> Response:
         """The request that runs a graph, to copy."""
         return answer(await graphs.endpoint(principal, graph))
 
