@@ -56,7 +56,7 @@ async def token_of_login(live: Live) -> str:
     body = {"username": name, "password": PASSWORD, "scopes": ["graphs:execute"]}
     await asyncio.to_thread(asked, live, "POST", "/api/v1/users", body, AUTHOR)
     found = await asyncio.to_thread(asked, live, "POST", "/login", {"username": name, "password": PASSWORD})
-    return str(found["data"]["access_token"])
+    return str(found["token"])
 
 
 async def called(app: App, live: Live, token: str) -> dict[str, Any]:
