@@ -7,7 +7,7 @@ import { counted } from "../ui/format.ts";
 import { Notice } from "../ui/notice.tsx";
 import { useBoard } from "./board-context.ts";
 import type { Faults } from "./faults.ts";
-import { blanksOf, titleOf } from "./inputs.ts";
+import { blanksOf, declaredOf, titleOf } from "./inputs.ts";
 import { describe } from "./model.ts";
 
 interface GraphPanelProps {
@@ -19,6 +19,7 @@ interface GraphPanelProps {
 export function GraphPanel({ types, faults }: GraphPanelProps) {
   const { graph, onChange } = useBoard();
   const blanks = blanksOf(graph, types);
+  const declared = declaredOf(graph);
   return (
     <section className="panel" aria-label="Graph">
       <TextField
@@ -28,10 +29,16 @@ export function GraphPanel({ types, faults }: GraphPanelProps) {
         onChange={(text) => onChange(describe(graph, text))}
       />
       <h2>What the caller gives</h2>
-      {blanks.length === 0 ? (
+      {blanks.length + declared.length === 0 ? (
         <p className="hint">Nothing: no input is left blank.</p>
       ) : (
         <ul className="blanks" aria-label="Blanks">
+          {declared.map((name) => (
+            <li key={`own ${name}`}>
+              <code>{name}</code>
+              <span className="hint">by the graph’s own schema</span>
+            </li>
+          ))}
           {blanks.map(({ name, field, task }) => (
             <li key={name}>
               <code>{name}</code>

@@ -112,6 +112,11 @@ export function blanksOf(graph: Graph, types: ReadonlyMap<string, TaskType>): Bl
   return [...found.values()];
 }
 
+/** What a graph asks of the caller by a schema of its own. */
+export function declaredOf(graph: Graph): string[] {
+  return Object.keys(objectOf(objectOf(graph.rest["input_schema"])["properties"]));
+}
+
 // ── What surely ran before ────────────────────────────────────────────────────────────────────────────
 
 /** The tasks that have surely completed when this one begins, in the order of the graph. */
@@ -195,10 +200,7 @@ export function sourcesFor(graph: Graph, types: ReadonlyMap<string, TaskType>, i
     const type = types.get(graph.tasks.find((task) => task.id === each)?.type ?? "");
     return outputsOf(each, objectOf(type?.output_schema));
   });
-  const given = new Set([
-    ...Object.keys(objectOf(objectOf(graph.rest["input_schema"])["properties"])),
-    ...blanksOf(graph, types).map(({ name }) => name),
-  ]);
+  const given = new Set([...declaredOf(graph), ...blanksOf(graph, types).map(({ name }) => name)]);
   const inputs = [...given]
     .filter((name) => /^[A-Za-z0-9_-]+$/.test(name))
     .map((name) => ({ text: `\${input.${name}}`, label: `Given by the caller: ${name}` }));

@@ -76,7 +76,7 @@ function Output({ view, id }: { view: RunView; id: string }) {
         <State state={step.state} />
         {step.startedAt !== null && (
           <span className="hint">
-            <Took from={step.startedAt} to={step.endedAt} />
+            <Took from={step.startedAt} to={step.endedAt ?? [...step.attempts].at(-1)?.endedAt ?? null} />
           </span>
         )}
       </header>
