@@ -21,7 +21,7 @@ import { Board } from "./lazy-board.tsx";
 import { addLink, addTask, freePlace, graphOf, moveTasks, newName, renameTask, taskIn, whyNoLink } from "./model.ts";
 import type { Change, Graph, Point } from "./model.ts";
 import { Palette } from "./palette.tsx";
-import { progressOf } from "./progress.ts";
+import { PortReader, progressOf } from "./progress.ts";
 import { SessionPanel } from "./session-panel.tsx";
 import { TaskPanel } from "./task-panel.tsx";
 import type { useFaults, Working } from "./use-graph.ts";
@@ -161,7 +161,9 @@ export function SessionStudio({ name, graph: drawn, types, staged, onClose }: Se
   const graph = usePlaced(useRunning(name, view.version, drawn)) ?? drawn;
   const byName = useMemo(() => new Map(types.map((type) => [type.name, type])), [types]);
   const [selected, select] = useState<string | null>(null);
-  const progress = useMemo(() => progressOf(view, graph), [view, graph]);
+  const [reader] = useState(() => new PortReader());
+  const ports = reader.read(view.log);
+  const progress = useMemo(() => progressOf(view, graph, ports), [view, graph, ports]);
   const waiting = graph.tasks.find(({ id }) => progress.get(id)?.state === "paused")?.id ?? null;
   useEffect(() => {
     if (waiting !== null) announce(`${waiting} waits for an answer.`);
