@@ -32,12 +32,15 @@ from interlock_protocol.messages import (
     Connected,
     ContinueWorkflow,
     Delegate,
+    Draft,
     ErrorMessage,
     FollowInbox,
     FollowRuns,
     Gap,
     InboxChanged,
+    InboxDraft,
     InboxListed,
+    InboxPresence,
     Ping,
     Pong,
     Reconnect,
@@ -46,6 +49,7 @@ from interlock_protocol.messages import (
     Respond,
     RunChanged,
     RunsListed,
+    Seen,
     SendSignal,
     ServerMessage,
     StartWorkflow,
@@ -86,6 +90,8 @@ ANSWERS: Mapping[type[AnyClientMessage], tuple[type[ServerMessage], ...]] = {
     FollowInbox: (Ack, InboxChanged, InboxListed),
     UnfollowInbox: (Ack,),
     Respond: (Ack,),
+    Seen: (Ack,),
+    Draft: (Ack,),
     Ping: (Pong,),
 }
 """The answers to each action, apart from the events that it causes, and from `error` and `auth_required`, which may
@@ -148,6 +154,8 @@ def _operations() -> dict[str, Any]:
         "follow": _sent("The events of every run that is followed.", RUN_EVENTS.values()),
         "list": _sent("The changes of every list of runs that is followed.", [RunChanged]),
         "inbox": _sent("The changes of every inbox that is followed.", [InboxChanged]),
+        "drafts": _sent("What this user has half-written on another device.", [InboxDraft]),
+        "presence": _sent("Who looks at a question that this connection looks at.", [InboxPresence]),
     }
 
 

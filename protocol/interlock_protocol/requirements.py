@@ -237,6 +237,13 @@ class RequirementClaim(Tolerant):
     until: int
 
 
+class RequirementEscalation(Tolerant):
+    """Who is asked as well, if nobody has decided by then."""
+
+    at: str
+    to: str
+
+
 class StepRequirement(Tolerant):
     """One thing that a run waits for; every field of it is the server's. A signal of the `topic` resolves it.
 
@@ -297,6 +304,9 @@ class StepRequirement(Tolerant):
     halt_id: str | None = None
     retry_count: int | None = None
     max_retries: int | None = None
+    due_at: str | None = None
+    reminders: list[str] | None = None
+    escalations: list[RequirementEscalation] | None = None
     timeout_at: str | None = None
     digest: str | None = None
     bind: bool | None = None
@@ -329,6 +339,9 @@ class ErrorRequirement(Tolerant):
     policy: RequirementPolicy | None = None
     distinct_from: list[str] | None = None
     exclude_starter: bool | None = None
+    due_at: str | None = None
+    reminders: list[str] | None = None
+    escalations: list[RequirementEscalation] | None = None
     timeout_at: str | None = None
     digest: str | None = None
     bind: bool | None = None

@@ -85,6 +85,11 @@ class RequirementPolicy(TypedDict):
     veto: NotRequired[bool | None]
 
 
+class RequirementEscalation(TypedDict):
+    at: str
+    to: str
+
+
 class ToolExecution(TypedDict):
     tool_call_id: NotRequired[str]
     tool_name: NotRequired[str]
@@ -176,6 +181,9 @@ class StepRequirement(TypedDict):
     halt_id: NotRequired[str]
     retry_count: NotRequired[int]
     max_retries: NotRequired[int]
+    due_at: NotRequired[str]
+    reminders: NotRequired[list[str]]
+    escalations: NotRequired[list[RequirementEscalation]]
     timeout_at: NotRequired[str]
     digest: NotRequired[str]
     bind: NotRequired[bool]
@@ -200,6 +208,9 @@ class ErrorRequirement(TypedDict):
     policy: NotRequired[RequirementPolicy]
     distinct_from: NotRequired[list[str]]
     exclude_starter: NotRequired[bool]
+    due_at: NotRequired[str]
+    reminders: NotRequired[list[str]]
+    escalations: NotRequired[list[RequirementEscalation]]
     timeout_at: NotRequired[str]
     digest: NotRequired[str]
     bind: NotRequired[bool]
@@ -313,6 +324,9 @@ class RouterPaused(StepEvent):
     exclude_starter: NotRequired[bool]
     bind: NotRequired[bool]
     digest: NotRequired[str]
+    due_at: NotRequired[str]
+    reminders: NotRequired[list[str]]
+    escalations: NotRequired[list[RequirementEscalation]]
     timeout_at: NotRequired[str]
     on_timeout: NotRequired[str]
     on_reject: NotRequired[str]
@@ -365,6 +379,9 @@ class StepOutputReview(StepEvent):
     exclude_starter: NotRequired[bool]
     bind: NotRequired[bool]
     digest: NotRequired[str]
+    due_at: NotRequired[str]
+    reminders: NotRequired[list[str]]
+    escalations: NotRequired[list[RequirementEscalation]]
     timeout_at: NotRequired[str]
     on_timeout: NotRequired[str]
     on_reject: NotRequired[str]
@@ -409,6 +426,9 @@ class StepPaused(StepEvent):
     exclude_starter: NotRequired[bool]
     bind: NotRequired[bool]
     digest: NotRequired[str]
+    due_at: NotRequired[str]
+    reminders: NotRequired[list[str]]
+    escalations: NotRequired[list[RequirementEscalation]]
     timeout_at: NotRequired[str]
     on_timeout: NotRequired[str]
     on_reject: NotRequired[str]
@@ -475,6 +495,25 @@ class InteractionDelegated(StepEvent):
     delegated_by: str
     to: str
     reason: NotRequired[str]
+    absent: NotRequired[bool]
+    assignees: list[str]
+
+
+class InteractionReminded(StepEvent):
+    event: Literal["InteractionReminded"]
+    requirement_id: str
+    number: int
+    parts: NotRequired[list[str]]
+    reminder: int
+
+
+class InteractionEscalated(StepEvent):
+    event: Literal["InteractionEscalated"]
+    requirement_id: str
+    number: int
+    parts: NotRequired[list[str]]
+    to: str
+    level: int
     assignees: list[str]
 
 
@@ -485,6 +524,7 @@ class StepContinued(StepEvent):
     resolved_by: str
     resolved_at: int
     outcome: NotRequired[str]
+    attended: NotRequired[int]
     on_behalf_of: NotRequired[str]
     reason: NotRequired[str]
 
@@ -741,6 +781,8 @@ Event: TypeAlias = (
     | InteractionClaimed
     | InteractionReleased
     | InteractionDelegated
+    | InteractionReminded
+    | InteractionEscalated
     | StepContinued
     | StepExecutorContinued
     | LoopExecutionStarted

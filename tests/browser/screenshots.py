@@ -168,7 +168,8 @@ async def take_graphs(browser: Browser, live: Live) -> None:
         await app.go(f"/graphs/{graph['name']}")
         await app.page.get_by_role("button", name=re.compile("^A person looks")).click()
         await expect(app.page.get_by_role("status", name="Validation")).to_contain_text("Nothing is wrong")
-        await expect(app.page.get_by_role("region", name="Task check").get_by_role("textbox", name="Message", exact=True)).to_be_visible()
+        side = app.page.get_by_role("region", name="Task check")
+        await expect(side.get_by_role("textbox", name="Message", exact=True)).to_be_visible()
         await take(app, "graph")
     async with opened(browser, live, DARK, CAROL) as app:
         await app.go(f"/graphs/{graph['name']}?session={session['session_id']}")

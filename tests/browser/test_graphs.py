@@ -60,7 +60,7 @@ async def token_of_login(live: Live) -> str:
 
 
 async def called(app: App, live: Live, token: str) -> dict[str, Any]:
-    """What the command gives that was copied: it is run as it stands, but for the server's address and for its token."""
+    """What the command that was copied gives: it is run as it stands, but for the server's address."""
     command = str(await app.page.evaluate("navigator.clipboard.readText()"))
     assert command.startswith("curl "), command
     there = re.sub(r"http://[^/]+", live.http_url, command, count=1)

@@ -14,7 +14,10 @@ from tests.cli.conftest import COMMAND, Cli, OpenTerminal, environment_of
 from tests.cli.test_chat import run_id_in
 from tests.support.live import ALICE, BOB, PATIENCE, Live
 
+from interlock.cli.serve import load
 from interlock.settings import Settings
+from interlock.tasks.own import forget
+from interlock.tasks.registry import task_types
 
 # ── follow ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -191,7 +194,7 @@ none = []
         ("flows:hello", "flows:hello is of the type function; it must be a Workflow"),
         ("flows:mixed", "is a list with int in it"),
         ("flows:none", "is an empty list"),
-        ("wrong:one", "declares a workflow that can't be"),
+        ("wrong:one", "declares what can't be"),
     ],
 )
 def test_serve_says_what_is_wrong_with_its_target(cli: Cli, tmp_path: Path, target: str, sentence: str) -> None:
@@ -242,3 +245,28 @@ def test_serve_serves_and_the_other_commands_find_it(cli: Cli, tmp_path: Path) -
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=PATIENCE)
+
+
+TASKS = """
+from pydantic import BaseModel
+from interlock import task
+
+class Given(BaseModel):
+    name: str
+
+@task("only_a_task")
+def only_a_task(inputs: Given) -> str:
+    return inputs.name
+"""
+
+
+def test_a_module_that_has_only_tasks_is_served_without_an_attribute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "only_tasks.py").write_text(TASKS)
+    monkeypatch.chdir(tmp_path)
+    try:
+        assert load("only_tasks") == []
+        assert "only_a_task" in task_types()
+    finally:
+        forget("only_a_task")

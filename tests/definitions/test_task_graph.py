@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.workflow.simulation import Simulation
 
 from interlock.definitions.checks.blanks import body_schema
@@ -204,3 +206,21 @@ SURE: list[tuple[list[Any], dict[str, Any], bool]] = [
 def test_mapping_names_only_what_surely_ran_before(links: Any, more: dict[str, Any], is_sure: bool) -> None:
     maps = {**gives("C", of="${tasks.A.output.n}"), **more}
     assert ("not_before" not in faults(graph([A, B, maps], links)).values()) is is_sure
+
+
+words = st.sampled_from(["A", "set", "http", "map", "delay", "approval", "script", "completed", "${tasks.A.output}"])
+keys = st.sampled_from(
+    ["id", "type", "inputs", "from", "to", "condition", "blank", "values", "url", "graph", "tasks", "links", "join"]
+)
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2) | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["name", "tasks", "links", "returns", "input_schema"]), anything) | anything)
+def test_anything_can_be_checked(definition: Any) -> None:
+    found = check_graph(definition, types=TYPES)
+    assert found
+    body_schema(definition, TYPES) if isinstance(definition, dict) and "input_schema" not in definition else None

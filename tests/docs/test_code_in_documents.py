@@ -133,6 +133,7 @@ SCENARIOS: dict[str, tuple[Any, Answers, Any]] = {
     "offer": ("", confirmed, "7 pieces at 120"),
     "address": ("", no_answers, "Berlin"),
     "figures": ("", no_answers, {"profit": 40}),
+    "letters": ({"people": [{"name": "Ada"}]}, confirmed, ["Sent: Ada is fine"]),
     "claim": ({"amount": 5}, no_answers, "waved through"),
     "delivery": ("ada@example.org", no_answers, "sent by e-mail"),
     "halving": (20, no_answers, 0.625),
@@ -180,7 +181,9 @@ def test_workflows_page_says_what_each_kind_may_ask() -> None:
     kinds = {
         "Step with an executor or an agent": ["Step"],
         "Step with a nested workflow": ["Workflow"],
-        "Graph, Machine, Parallel, Ports, Race, Steps": ["Graph", "Machine", "Parallel", "Ports", "Race", "Steps"],
+        "Graph, Machine, Map, Parallel, Ports, Race, Steps": [
+            *("Graph", "Machine", "Map", "Parallel", "Ports", "Race", "Steps")
+        ],
     }
     in_the_table = (Confirm, Ask, Choose, Review)
     listed: dict[str, tuple[list[str], list[str], list[str]]] = {}

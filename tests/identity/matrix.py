@@ -88,6 +88,7 @@ MATRIX: Final[dict[str, Line]] = {
     "POST /session/token": PUBLIC,
     "GET /session/provider": PUBLIC,
     "GET /session/provider/callback": PUBLIC,
+    "GET /integrations/callback": PUBLIC,
     "GET /agentos/health": PUBLIC,
     # ── The server itself ──
     "GET /metrics": Own("admin"),
@@ -122,6 +123,8 @@ MATRIX: Final[dict[str, Line]] = {
     "SOCKET follow-inbox": With(*WORKING),
     "SOCKET unfollow-inbox": ANYBODY,
     "SOCKET respond": Of(EXECUTE),
+    "SOCKET seen": Of(EXECUTE, READ),
+    "SOCKET draft": Of(EXECUTE, READ),
     # ── Graphs ──
     "GET /api/v1/graphs": With(READ),
     "POST /api/v1/graphs": With(WRITE),
@@ -191,6 +194,7 @@ MATRIX: Final[dict[str, Line]] = {
     "DELETE /api/v1/providers/{name}": Own(SECRETS),
     "GET /api/v1/integrations": With(SECRETS),
     "POST /api/v1/integrations": With(SECRETS),
+    "POST /api/v1/integrations/connect": With(SECRETS),
     "DELETE /api/v1/integrations/{name}": With(SECRETS),
     "POST /api/v1/integrations/{name}/test": With(SECRETS),
     # ── Files ──
@@ -211,7 +215,10 @@ MATRIX: Final[dict[str, Line]] = {
     f"GET {DELIVERY}": Of(WEBHOOKS),
     f"POST {DELIVERY}/replay": Of(WEBHOOKS),
     f"DELETE {HOOK}": Of(WEBHOOKS),
-    # ── Notices ──
+    # ── Notices and absences ──
+    "GET /api/v1/me/absence": ANYBODY,
+    "PUT /api/v1/me/absence": ANYBODY,
+    "DELETE /api/v1/me/absence": ANYBODY,
     "GET /api/v1/me/notifications": ANYBODY,
     "PUT /api/v1/me/notifications": ANYBODY,
     "GET /api/v1/users/{user_id}/notifications": Own(USERS),

@@ -389,6 +389,31 @@ async def claimed(run: Run) -> None:
     await run.completed()
 
 
+@scenario(
+    Step("plan", echo, human_review=Confirm(assignees=["ana", "ben"], policy=Quorum(2), reminders=[60], timeout=300)),
+    Step(
+        "deploy",
+        echo,
+        human_review=Confirm(assignees=["ana"], reminders=[60, 180], escalate=[(120, "group:leads")], due=240),
+    ),
+)
+async def reminded(run: Run) -> None:
+    """A question under a policy, reminded between two votes; and one that nobody answers: reminded, escalated, due."""
+    ana = run.as_user("ana")
+    await (await ana.paused()).confirm()
+    await run.advance(seconds=90)
+    await run.as_user("ben").pending[0].confirm()
+    await run.until("StepPaused", step="deploy")
+    await ana.paused()
+    await run.advance(seconds=90)
+    await ana.claim(ana.pending[0])
+    await run.advance(seconds=60)
+    await run.restart()
+    await run.advance(seconds=120)
+    await (await run.as_user("leo", groups=["leads"]).paused()).confirm()
+    await run.completed()
+
+
 class Order(BaseModel):
     fruit: str
     crates: int = 1

@@ -31,15 +31,19 @@ class Mails:
     Attributes:
         port: on 127.0.0.1.
         refuses: the answer to every recipient, if they are refused.
+        unknown: the addresses that are refused.
     """
 
     port: int = 0
     refuses: str | None = None
+    unknown: frozenset[str] = frozenset()
     envelopes: list[Envelope] = field(default_factory=list)
 
     async def handle_RCPT(self, _: Any, __: Any, envelope: Envelope, address: str, options: list[str]) -> str:
         if self.refuses is not None:
             return self.refuses
+        if address in self.unknown:
+            return "550 nobody here is called so"
         envelope.rcpt_tos.append(address)
         envelope.rcpt_options.extend(options)
         return "250 OK"

@@ -165,6 +165,22 @@ async def test_a_prompt_with_a_shape_is_answered_in_it() -> None:
     assert "authorization" not in server.last.headers or "whoever" not in server.last.headers["authorization"]
 
 
+async def test_an_answer_of_another_shape_is_asked_for_once_more_and_then_fails() -> None:
+    shape: Any = {"type": "object", "properties": {"sentiment": {"enum": ["bad"]}}, "required": ["sentiment"]}
+    async with foreign(speaking) as server, tasks() as running:
+        asked: Any = {
+            "prompt": "?",
+            "model": "m",
+            "base_url": f"http://127.0.0.1:{server.port}/v1",
+            "output_schema": shape,
+        }
+        failed = await running.failure("prompt", asked)
+        no_object = await running.failure("prompt", {**asked, "output_schema": {"type": "string"}})
+    assert (failed.code, failed.may_retry) == ("no_answer", True)
+    assert [each.headers["idempotency-key"] for each in server.received] == ["run-1:A:1", "run-1:A:1:2"]
+    assert (no_object.code, no_object.may_retry) == ("invalid_input", False)
+
+
 @pytest.mark.parametrize(("status", "may_retry"), [(401, False), (429, True), (500, True)])
 async def test_a_prompt_that_is_refused_fails_as_its_request_does(status: int, may_retry: bool) -> None:
     async with foreign(http(status, b"no: " + TOKEN.encode(), retry_after="9")) as server:

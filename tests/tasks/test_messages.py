@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.foreign import Answer, foreign, http
+from tests.support.foreign import Answer, Received, foreign, http
 from tests.support.foreign import json as json_answer
 from tests.support.mail import NAME, PASSWORD, USER, certificate_in, mail_server
 from tests.tasks.running import TOKEN, service, tasks
@@ -82,10 +82,24 @@ async def test_an_e_mail_that_is_not_taken_is_a_failure_that_tells_no_password(
         assert mails.messages == []
     assert (failed.code, failed.may_retry) == ("mail_error", True)
     assert "the wrong password" not in str(failed)
-    assert "header" in str(header)
+    assert (header.code, header.may_retry) == ("invalid_input", False)
     assert (nobody.code, nobody.may_retry) == ("invalid_input", False)
     assert (unsaid.code, unsaid.may_retry) == ("invalid_input", False)
     assert "INTERLOCK_HTTP_ALLOW" in str(inner)
+
+
+async def test_an_e_mail_goes_to_those_who_are_known_and_says_who_is_not(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    async with mail_server(certificate) as mails, tasks(mailbox(mails.port)) as running:
+        mails.unknown = frozenset({"bob@example.com"})
+        some = await running.value("email", MAIL, {}, integration="post")
+        none = await running.failure("email", {**MAIL, "to": "bob@example.com", "cc": []}, integration="post")
+        assert len(mails.messages) == 1
+    assert some["to"] == ["ada@example.com", "carol@example.com"]
+    assert some["refused"] == ["bob@example.com"]
+    assert none.code == "mail_error"
 
 
 async def posted(
@@ -143,7 +157,34 @@ async def test_an_issue_is_opened_as_github_has_it() -> None:
     assert (sent.method, sent.target) == ("POST", "/api/repos/o/r/issues")
     assert sent.headers["accept"] == "application/vnd.github+json"
     assert sent.headers["x-github-api-version"] == "2022-11-28"
-    assert json.loads(sent.body) == {"title": "Broken", "body": "It **is**.", "labels": ["bug"], "assignees": []}
+    asked = json.loads(sent.body)
+    text, _, mark = asked.pop("body").partition("\n\n")
+    assert asked == {"title": "Broken", "labels": ["bug"], "assignees": []}
+    assert text == "It **is**."
+    assert mark.startswith("<!-- interlock: ")
+
+
+async def test_an_issue_that_an_earlier_try_opened_is_not_opened_again() -> None:
+    issues: list[dict[str, Any]] = [{"number": 4, "html_url": "https://e/4", "id": 40, "body": None}]
+
+    def github(request: Received) -> bytes:
+        if request.method == "GET":
+            return json_answer(json.dumps(issues[::-1]))
+        issues.append({"number": 5, "html_url": "https://e/5", "id": 50, **json.loads(request.body)})
+        return http(502)  # it was opened, and nobody is told
+
+    async with (
+        foreign(github) as server,
+        tasks(service("gh", "github", f"http://127.0.0.1:{server.port}")) as running,
+    ):
+        given: Any = {"repository": "o/r", "title": "Broken"}
+        broken = await running.failure("github_issue", given, integration="gh")
+        again = await running.value("github_issue", given, integration="gh", attempt=2)
+        other = await running.failure("github_issue", given, integration="gh", attempt=2, idempotency_key="another")
+    assert broken.may_retry
+    assert again == {"number": 5, "url": "https://e/5", "id": 50}
+    assert other.may_retry  # that is another issue, so it was asked for
+    assert len(issues) == 3
 
 
 async def test_an_answer_without_what_it_should_have_is_a_failure_and_not_tried_again() -> None:

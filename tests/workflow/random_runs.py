@@ -256,7 +256,7 @@ class Drawn:
         return Graph(name, children, links, joins=joins, human_review=self.maybe(self.confirm))
 
     def map(self, name: str, children: list[Any]) -> Map:
-        items = list(range(self.pick([0, 1, 2, 3])))
+        items: Any = list(range(self.pick([0, 1, 2, 3])))
         return Map(name, children, items=items, at_once=self.pick([1, 2, 10]), human_review=self.maybe(self.confirm))
 
     def nested(self, name: str, children: list[Any]) -> Step:

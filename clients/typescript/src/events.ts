@@ -46,6 +46,8 @@ const KNOWN: Record<RunEvent["event"], true> = {
   InteractionClaimed: true,
   InteractionReleased: true,
   InteractionDelegated: true,
+  InteractionReminded: true,
+  InteractionEscalated: true,
   StepContinued: true,
   StepExecutorContinued: true,
   LoopExecutionStarted: true,

@@ -9,10 +9,11 @@
  */
 
 import { InterlockError, refusal } from "./errors.js";
+import type { Attention } from "./actions.js";
 import type { Ack, CancelWorkflow, ContinueWorkflow, ErrorMessage, SendSignal, StartWorkflow } from "./protocol.js";
 
 /** An action that is applied once, whatever happens to the connection. */
-export type Action = StartWorkflow | ContinueWorkflow | CancelWorkflow | SendSignal;
+export type Action = StartWorkflow | ContinueWorkflow | CancelWorkflow | SendSignal | Attention;
 
 /** An action that waits for its answer. */
 export interface Waiting {

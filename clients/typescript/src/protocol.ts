@@ -27,6 +27,8 @@ export type ClientMessage =
   | FollowInbox
   | UnfollowInbox
   | Respond
+  | Seen
+  | Draft
   | Ping;
 /**
  * Where a run stands. The last three are final.
@@ -45,6 +47,8 @@ export type ControlMessage =
   | RunsListed
   | InboxChanged
   | InboxListed
+  | InboxDraft
+  | InboxPresence
   | Ack
   | Pong
   | ErrorMessage;
@@ -64,6 +68,8 @@ export type RunEvent =
   | InteractionClaimed
   | InteractionReleased
   | InteractionDelegated
+  | InteractionReminded
+  | InteractionEscalated
   | StepContinued
   | StepExecutorContinued
   | LoopExecutionStarted
@@ -265,8 +271,9 @@ export interface SendSignal {
 export interface Claim {
   action: "claim";
   request_id?: string | null;
-  run_id: string;
-  requirement_id: string;
+  interaction_id?: string | null;
+  run_id?: string;
+  requirement_id?: string;
 }
 /**
  * Gives up a claim; an admin may give up that of somebody else.
@@ -274,8 +281,9 @@ export interface Claim {
 export interface Release {
   action: "release";
   request_id?: string | null;
-  run_id: string;
-  requirement_id: string;
+  interaction_id?: string | null;
+  run_id?: string;
+  requirement_id?: string;
 }
 /**
  * Hands a requirement over to somebody else: a user id, or `group:NAME`. Both stand behind the decision.
@@ -283,8 +291,9 @@ export interface Release {
 export interface Delegate {
   action: "delegate";
   request_id?: string | null;
-  run_id: string;
-  requirement_id: string;
+  interaction_id?: string | null;
+  run_id?: string;
+  requirement_id?: string;
   to: string;
   reason?: string | null;
 }
@@ -367,6 +376,27 @@ export interface Respond {
   on_behalf_of?: string | null;
   reason?: string | null;
   idempotency_key?: string | null;
+}
+/**
+ * Says that this user has a question before them, which is noted once; and, with `looking`, whether they look at
+ * it from now on, until they look away or the connection ends.
+ */
+export interface Seen {
+  action: "seen";
+  request_id?: string | null;
+  interaction_id: string;
+  looking?: boolean | null;
+}
+/**
+ * Keeps a half-written answer for this user's other devices, of at most 16 KiB; the highest revision stays. Without
+ * content it is thrown away.
+ */
+export interface Draft {
+  action: "draft";
+  request_id?: string | null;
+  interaction_id: string;
+  revision: number;
+  content?: JsonValue;
 }
 /**
  * Asks for a `pong`.
@@ -527,6 +557,7 @@ export interface PendingSummary {
     | "Wait";
   thread_id?: string;
   assignees?: string[];
+  claim?: RequirementClaim;
   confirmation_message?: string;
   user_input_message?: string;
   output_review_message?: string;
@@ -535,7 +566,16 @@ export interface PendingSummary {
   subject?: string;
   policy?: RequirementPolicy;
   interaction?: PendingInteraction;
+  due_at?: string;
   timeout_at?: string;
+}
+/**
+ * Who is on a requirement, so that others wait. Times are in milliseconds since 1970.
+ */
+export interface RequirementClaim {
+  by: string;
+  since: number;
+  until: number;
 }
 /**
  * How the people who are asked decide together: see `docs/approvals.md`.
@@ -610,7 +650,8 @@ export interface InboxItem {
   requirement: PendingSummary;
 }
 /**
- * A followed inbox is told up to `seq`: all of it, or (`resumed`) nothing has changed. What follows is live.
+ * A followed inbox is told up to `seq`. What follows is live. What came before is all of it, or (`resumed`) what
+ * the `changed_runs` ask by now: whatever else the client knew of these is gone, and of others it is as it was.
  */
 export interface InboxListed {
   event: "inbox_listed";
@@ -619,7 +660,25 @@ export interface InboxListed {
   count: number;
   more: boolean;
   resumed: boolean;
+  changed_runs?: string[];
   request_id?: string;
+}
+/**
+ * What this user has half-written on another device; without content it was thrown away.
+ */
+export interface InboxDraft {
+  event: "inbox_draft";
+  interaction_id: string;
+  revision: number;
+  content?: JsonValue;
+}
+/**
+ * Who looks at a question that this connection looks at: their ids, this user's among them, 100 at most.
+ */
+export interface InboxPresence {
+  event: "inbox_presence";
+  interaction_id: string;
+  people: string[];
 }
 /**
  * An action with a `request_id` was durably accepted.
@@ -850,6 +909,9 @@ export interface RouterPaused {
   exclude_starter?: boolean;
   bind?: boolean;
   digest?: string;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -940,6 +1002,13 @@ export interface Choice {
   key: string;
   label?: string;
   description?: string;
+}
+/**
+ * Who is asked as well, if nobody has decided by then.
+ */
+export interface RequirementEscalation {
+  at: string;
+  to: string;
 }
 /**
  * Just before the `StepPaused` of an agent's pause.
@@ -1057,6 +1126,9 @@ export interface StepOutputReview {
   exclude_starter?: boolean;
   bind?: boolean;
   digest?: string;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -1118,6 +1190,9 @@ export interface StepPaused {
   exclude_starter?: boolean;
   bind?: boolean;
   digest?: string;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -1225,20 +1300,15 @@ export interface StepRequirement {
   halt_id?: string;
   retry_count?: number;
   max_retries?: number;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   digest?: string;
   bind?: boolean;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
   allowed_on_reject?: ("skip" | "cancel" | "else" | "retry")[];
-}
-/**
- * Who is on a requirement, so that others wait. Times are in milliseconds since 1970.
- */
-export interface RequirementClaim {
-  by: string;
-  since: number;
-  until: number;
 }
 /**
  * One of several responses to a requirement: the latest of each person. `at` is in milliseconds since 1970.
@@ -1275,6 +1345,9 @@ export interface ErrorRequirement {
   policy?: RequirementPolicy;
   distinct_from?: string[];
   exclude_starter?: boolean;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   digest?: string;
   bind?: boolean;
@@ -1384,6 +1457,7 @@ export interface InteractionReleased {
 }
 /**
  * Somebody has handed a requirement over; a claim on it has ended. `assignees` are those who may decide it now.
+ * Where they are `absent`, somebody stands in for them: they stay asked, and a claim goes on.
  */
 export interface InteractionDelegated {
   event: "InteractionDelegated";
@@ -1408,13 +1482,68 @@ export interface InteractionDelegated {
   delegated_by: string;
   to: string;
   reason?: string;
+  absent?: boolean;
+  assignees: string[];
+}
+/**
+ * Nobody has decided a requirement yet, and whoever is asked is told again: for the `reminder`th time, from 1.
+ */
+export interface InteractionReminded {
+  event: "InteractionReminded";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  number: number;
+  parts?: string[];
+  reminder: number;
+}
+/**
+ * Nobody has decided a requirement yet, and somebody else is asked as well; a claim on it has ended. `assignees`
+ * are those who may decide it now, `level` counts its escalations from 1.
+ */
+export interface InteractionEscalated {
+  event: "InteractionEscalated";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  number: number;
+  parts?: string[];
+  to: string;
+  level: number;
   assignees: string[];
 }
 /**
  * A requirement of a step was resolved. `resolved_at` is in milliseconds since 1970.
  *
  * Under a policy, `outcome` says how, and `resolved_by` is whose response decided it. An admin who decides for
- * somebody else says for whom, and why.
+ * somebody else says for whom, and why. Where a signal did it, `attended` is the `number` of what happened to it
+ * before.
  */
 export interface StepContinued {
   event: "StepContinued";
@@ -1440,6 +1569,7 @@ export interface StepContinued {
   resolved_by: string;
   resolved_at: number;
   outcome?: "approved" | "rejected" | "completed" | "unreachable" | "expired";
+  attended?: number;
   on_behalf_of?: string;
   reason?: string;
 }

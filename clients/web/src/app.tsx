@@ -2,6 +2,7 @@
 
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import {
+  AlertTriangle,
   Inbox,
   LogOut,
   List,
@@ -9,7 +10,9 @@ import {
   Monitor,
   Moon,
   Network,
+  PencilLine,
   Sun,
+  Webhook,
   Workflow,
   type LucideIcon,
 } from "lucide-react";
@@ -20,6 +23,7 @@ import { InterlockProvider, useInterlock } from "@interlock/client/react";
 import { ChatPage } from "./chat/chat-page.tsx";
 import { loadForms } from "./forms/lazy.tsx";
 import { InboxBadge } from "./inbox/badge.tsx";
+import { usePalette } from "./palette/asking.ts";
 import { loadDifference } from "./pauses/changes.tsx";
 import { ConnectionBar, ConnectionDot } from "./session/connection-bar.tsx";
 import { session, useSession } from "./session/context.ts";
@@ -43,7 +47,9 @@ const loadGraph = () => import("./graphs/graph-page.tsx");
 const loadEditor = () => import("./editor/editor-page.tsx");
 const loadErrors = () => import("./errors/errors-page.tsx");
 const loadWebhooks = () => import("./webhooks/webhooks-page.tsx");
+const loadIntegrations = () => import("./integrations/integrations-page.tsx");
 const loadWebhook = () => import("./webhooks/webhook-page.tsx");
+const loadPalette = () => import("./palette/palette.tsx");
 const RunPage = lazy(() => loadRun().then((found) => ({ default: found.RunPage })));
 const RunsPage = lazy(() => loadRuns().then((found) => ({ default: found.RunsPage })));
 const InboxPage = lazy(() => loadInbox().then((found) => ({ default: found.InboxPage })));
@@ -54,10 +60,22 @@ const GraphPage = lazy(() => loadGraph().then((found) => ({ default: found.Graph
 const EditorPage = lazy(() => loadEditor().then((found) => ({ default: found.EditorPage })));
 const ErrorsPage = lazy(() => loadErrors().then((found) => ({ default: found.ErrorsPage })));
 const WebhooksPage = lazy(() => loadWebhooks().then((found) => ({ default: found.WebhooksPage })));
+const IntegrationsPage = lazy(() => loadIntegrations().then((found) => ({ default: found.IntegrationsPage })));
 const WebhookPage = lazy(() => loadWebhook().then((found) => ({ default: found.WebhookPage })));
+const Palette = lazy(() => loadPalette().then((found) => ({ default: found.Palette })));
 
 /** All that is loaded when it is needed: fetched while there is time, so that it is here when the server isn't. */
-const LATER = [loadRun, loadRuns, loadInbox, loadForms, loadDifference, loadMachines, loadMachine, loadErrors];
+const LATER = [
+  loadRun,
+  loadRuns,
+  loadInbox,
+  loadForms,
+  loadDifference,
+  loadMachines,
+  loadMachine,
+  loadErrors,
+  loadPalette,
+];
 const LATER_MS = 2000;
 
 /** For whoever must know that the page goes on without its server, like a test of just that. */
@@ -124,6 +142,7 @@ function Shell() {
         Skip to the content
       </a>
       <TopBar />
+      <Finding />
       <ConnectionBar />
       <SignInAgain />
       <main id="main" ref={main} tabIndex={-1}>
@@ -140,6 +159,28 @@ function Shell() {
         </Boundary>
       </main>
     </div>
+  );
+}
+
+/** Where the palette leads, beside what waits and what there is. */
+const PLACES = [
+  { to: "/", name: "Chat", icon: MessageSquare },
+  { to: "/inbox", name: "Inbox", icon: Inbox },
+  { to: "/runs", name: "Runs", icon: List },
+  { to: "/machines", name: "Machines", icon: Workflow },
+  { to: "/graphs", name: "Graphs", icon: Network },
+  { to: "/editor", name: "New machine", icon: PencilLine },
+  { to: "/errors", name: "Errors", icon: AlertTriangle },
+  { to: "/webhooks", name: "Webhooks", icon: Webhook },
+] as const;
+
+function Finding() {
+  const [isAsked, close] = usePalette();
+  if (!isAsked) return null;
+  return (
+    <Suspense>
+      <Palette places={PLACES} onClose={close} />
+    </Suspense>
   );
 }
 
@@ -160,6 +201,7 @@ function Pages() {
       <Route path="/editor/:name/:versionId" component={EditorPage} />
       <Route path="/errors" component={ErrorsPage} />
       <Route path="/webhooks" component={WebhooksPage} />
+      <Route path="/integrations" component={IntegrationsPage} />
       <Route path="/webhooks/:id" component={WebhookPage} />
       <Route path="/index.html">
         <Redirect to="/" />

@@ -15,7 +15,9 @@ from interlock_protocol.messages.base import RunEvent, StepEvent
 from interlock_protocol.messages.pauses import (
     InteractionClaimed,
     InteractionDelegated,
+    InteractionEscalated,
     InteractionReleased,
+    InteractionReminded,
     InteractionResponded,
     RouterPaused,
     StepContinued,
@@ -418,6 +420,8 @@ RUN_EVENTS: dict[str, type[RunEvent]] = {
         InteractionClaimed,
         InteractionReleased,
         InteractionDelegated,
+        InteractionReminded,
+        InteractionEscalated,
         StepContinued,
         StepExecutorContinued,
         LoopExecutionStarted,

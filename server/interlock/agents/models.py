@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import httpx2
 from openai import AsyncOpenAI
 from pydantic_ai import Agent, StructuredDict
-from pydantic_ai.exceptions import AgentRunError, ModelHTTPError, UnexpectedModelBehavior, UserError
+from pydantic_ai.exceptions import AgentRunError, ModelHTTPError, ModelRetry, UnexpectedModelBehavior, UserError
 from pydantic_ai.models import Model
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
@@ -16,7 +17,9 @@ from pydantic_core import from_json
 
 from interlock.workflow.declare.errors import LogicError, TaskFailed
 from interlock.workflow.declare.prompts import Exchange, Prompt, Written
-from interlock_protocol.types import JsonValue
+from interlock.workflow.declare.schemas import faults_of_value
+from interlock_protocol.limits import MAX_FAULTS
+from interlock_protocol.types import JsonObject, JsonValue
 
 NO_ANSWER = "no_answer"
 """The code of a failure where a model was asked, and gave no answer that can be used."""
@@ -36,16 +39,26 @@ async def answer(
     if named is None:
         raise TaskFailed("no model is named, and the server has none (INTERLOCK_AI_MODEL)", "no_model")
     text, instructions = told
-    shape: Any = str if prompt.schema is None else StructuredDict(prompt.schema, name="answer")
     try:
         model = named if exchange is None else _at_an_address(prompt, named, exchange)
+        shape: Any = str if prompt.schema is None else StructuredDict(prompt.schema, name="answer")
         agent: Agent[None, Any] = Agent(model, output_type=shape, instructions=instructions)
+        if prompt.schema is not None:
+            agent.output_validator(partial(_fitting, prompt.schema))
         result = await agent.run(text, model_settings=_settings(prompt))
     except (AgentRunError, UserError) as error:
         raise _failure(error) from error
     usage = result.usage
     name = result.response.model_name or str(named)
     return Written(result.output, name, usage.input_tokens, usage.output_tokens)
+
+
+def _fitting(schema: JsonObject, value: Any) -> Any:
+    """An answer that has the shape that was asked for; the model is told what is wrong with another."""
+    wrong = faults_of_value(schema, value)
+    if wrong:
+        raise ModelRetry("; ".join(f"{each['field'] or 'the answer'}: {each['error']}" for each in wrong[:MAX_FAULTS]))
+    return value
 
 
 def _settings(prompt: Prompt) -> ModelSettings:

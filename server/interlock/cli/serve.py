@@ -1,5 +1,7 @@
 """`interlock serve [MODULE:ATTR]`: serves the workflows that a module declares, and those that are published.
 
+`interlock serve MODULE` is for a module that has no workflows, but types of tasks.
+
 Laws:
 - The flags are generated from `Settings`, one per setting, so they can't disagree. A flag wins over the environment.
 - A wrong MODULE:ATTR is reported in one sentence; an error inside the module is shown with its traceback.
@@ -20,17 +22,21 @@ from interlock.cli.exits import ExitCode, Failure
 from interlock.cli.importing import importing
 from interlock.errors import SettingsError
 from interlock.settings import PREFIX, Settings
+from interlock.tasks.own import registered
 from interlock.workflow.declare.errors import DeclarationError, MissingExtra
 from interlock.workflow.declare.nodes import Workflow
 
 
 def load(target: str) -> list[Workflow]:
-    """Return the workflows that `MODULE:ATTR` names: one, or a list or tuple of them.
+    """Return the workflows that `MODULE:ATTR` names: one, or a list or tuple of them; none of a module that has only
+    tasks, which are known once it is imported.
 
     Raises:
         Failure: it doesn't exist, or is something else.
     """
     module_name, separator, path = target.partition(":")
+    if module_name and not separator and _declares_tasks(module_name):
+        return []
     if not (module_name and separator and path):
         raise _unusable(f"{target!r} isn't MODULE:ATTR; write for example `interlock serve flows:workflows`.")
     found: Any = _module(module_name)
@@ -39,6 +45,12 @@ def load(target: str) -> list[Workflow]:
             raise _unusable(f"The module {module_name!r} has no attribute {path!r}{_instead(found)}.")
         found = getattr(found, name)
     return _workflows(found, target)
+
+
+def _declares_tasks(module_name: str) -> bool:
+    known = {*registered()}
+    _module(module_name)
+    return {*registered()} > known
 
 
 def _module(name: str) -> Any:
@@ -53,7 +65,7 @@ def _module(name: str) -> Any:
             raise  # an import inside the module
         raise _unusable(f"There is no module {name!r} here ({here}) or installed; check its name.") from None
     except DeclarationError as error:
-        raise _unusable(f"The module {name!r} declares a workflow that can't be: {error}") from error
+        raise _unusable(f"The module {name!r} declares what can't be: {error}") from error
 
 
 def _workflows(found: Any, target: str) -> list[Workflow]:
@@ -134,7 +146,8 @@ _TARGET = Annotated[
     str | None,
     typer.Argument(
         metavar="[MODULE:ATTR]",
-        help="Where workflows in Python are, e.g. flows:workflows. Without it, only published definitions are served.",
+        help="Where workflows in Python are, e.g. flows:workflows; or a module that has only tasks. Without it, only "
+        "published definitions are served.",
         show_default=False,
     ),
 ]

@@ -19,19 +19,22 @@ from pathlib import Path
 from interlock.docs.approvals import with_outcomes
 from interlock.docs.diagrams import diagrams
 from interlock.docs.refusals import refusals
+from interlock.docs.task_types import with_task_types
 from interlock.docs.transcripts import with_transcript
 
 PAUSES = Path("docs/pauses")
 DIAGRAMS = Path("docs/diagrams")
 APPROVALS = Path("docs/approvals.md")
+GRAPHS = Path("docs/graphs.md")
 
 
 async def documents(root: Path) -> dict[Path, str]:
     """Every generated document of the checkout at `root`, as it should be."""
     made = {root / DIAGRAMS / name: text for name, text in diagrams().items()}
     made[root / PAUSES / "refused.md"] = refusals()
-    if (root / APPROVALS).exists():
-        made[root / APPROVALS] = with_outcomes((root / APPROVALS).read_text("utf-8"))
+    for page, completed in ((APPROVALS, with_outcomes), (GRAPHS, with_task_types)):
+        if (root / page).exists():
+            made[root / page] = completed((root / page).read_text("utf-8"))
     for path in sorted((root / PAUSES).glob("*.md")):
         if path not in made:
             made[path] = await with_transcript(path.read_text("utf-8"))

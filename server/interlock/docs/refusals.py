@@ -31,6 +31,7 @@ _NODES = {
     "Race": 'Race("node", [work], human_review={})',
     "Ports": 'Ports("node", {{"a": [work]}}, human_review={})',
     "Graph": 'Graph("node", [work], human_review={})',
+    "Map": 'Map("node", [work], human_review={})',
     "Machine": 'Machine("node", states, initial_state="end", human_review={})',
     "Condition": 'Condition("node", holds, steps=[work], human_review={})',
     "Router": 'Router("node", [work], human_review={})',

@@ -25,6 +25,7 @@ from interlock.engine.commands.definition import ask_about_definition
 from interlock.engine.commands.expire import expire
 from interlock.engine.commands.runs import Runs
 from interlock.engine.commands.signal import signal_run, tell_run
+from interlock.engine.commands.stand_in import AWAY, StandIns
 from interlock.engine.commands.start import Origin, start
 from interlock.engine.driving.driver import Ports
 from interlock.engine.driving.lost_log import Seen, begin_anew
@@ -62,6 +63,7 @@ class Engine:
         vault: seals the secrets that people type into forms.
         logic: runs the scripts and the requests of state machines.
         groups: who is in a group by the settings.
+        has_absences: whether the substitutes of people who are away are asked, too.
     """
 
     def __init__(
@@ -83,18 +85,22 @@ class Engine:
         vault: Vault | None = None,
         logic: LogicRunners | None = None,
         groups: Groups | None = None,
+        has_absences: bool = False,
     ) -> None:
         self.log = log
         self.store = store
         self.clock = clock or Clock()
         self.lifetimes = lifetimes
         self.timers = Timers(store, self.clock, self._expire)
+        if has_absences:
+            listeners = [*listeners, StandIns(lambda: self._context)]
         self.relay = None if not listeners else PauseRelay(store, self.clock, listeners, self._logged, base_url)
         ports = Ports(
             log,
             store,
             self.clock,
             () if self.relay is None else self.relay.topics,
+            AWAY if has_absences else None,
             counters or Counters(),
             vault=vault,
             max_log_events=max_log_events,
@@ -150,8 +156,8 @@ class Engine:
         self._settler.on_deliveries = listener
 
     def look_who_listens(self) -> None:
-        """Ask, before the next settlement, which accounts have subscriptions: another one has. Other processes know it
-        after `LISTENING_SECONDS`."""
+        """Ask, before the next settlement, which accounts have subscriptions, and people who are away: another one has.
+        Other processes know it after `LISTENING_SECONDS`."""
         self._settler.look_again()
 
     # ── Commands ────────────────────────────────────────────────────────────────────────────────────────

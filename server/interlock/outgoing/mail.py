@@ -97,8 +97,9 @@ def headed(subject: str, server: MailServer, to: Sequence[str], *, key: str, cc:
 
 async def send_mail(
     guard: Guard, server: MailServer, message: EmailMessage, to: Sequence[str], trusted: ssl.SSLContext | None = None
-) -> None:
-    """Hand a message to a mail server. Cancelling it ends the connection.
+) -> Sequence[str]:
+    """Hand a message to a mail server, and return the addresses that it doesn't take, if it takes others. Cancelling it
+    ends the connection.
 
     Args:
         trusted: what certificates are trusted; by default the public authorities, or `SSL_CERT_FILE`.
@@ -107,13 +108,15 @@ async def send_mail(
         NotSent: the server can't be reached, or doesn't take it.
         Forbidden, httpx.ConnectError: its host may not be reached, or isn't found.
     """
+    refused: list[str] = []
 
     def deliver(smtp: smtplib.SMTP) -> None:
-        smtp.send_message(message, server.sender[1], list(to))
+        refused.extend(smtp.send_message(message, server.sender[1], list(to)))
         with contextlib.suppress(OSError, smtplib.SMTPException):
             smtp.quit()
 
     await _talk(guard, server, deliver, trusted)
+    return refused
 
 
 async def check_login(guard: Guard, server: MailServer) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from interlock.workflow.declare.prompts import Prompt, Written
 from interlock_protocol.types import JsonObject, JsonValue
 
-__all__ = ["Answer", "Mail", "Prompt", "Request", "TaskContext", "Way", "Written"]
+__all__ = ["Answer", "Mail", "Prompt", "Request", "Sent", "TaskContext", "Way", "Written"]
 
 MAX_LINES = 100
 """How many lines a task may log; more are left out."""
@@ -75,6 +75,19 @@ class Mail:
     reply_to: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An e-mail that a mail server took.
+
+    Attributes:
+        message_id: its `Message-ID`.
+        refused: the addresses that it doesn't take; it takes others.
+    """
+
+    message_id: str
+    refused: Sequence[str] = ()
+
+
 class Way(Protocol):
     """What the engine does for a task."""
 
@@ -84,8 +97,8 @@ class Way(Protocol):
     async def script(self, code: str, given: JsonObject) -> JsonObject:
         """Run a script in JavaScript, with these globals, and return the object that it returns."""
 
-    async def mail(self, mail: Mail) -> str:
-        """Send an e-mail by the task's integration, and return its `Message-ID`."""
+    async def mail(self, mail: Mail) -> Sent:
+        """Send an e-mail by the task's integration."""
 
     async def prompt(self, prompt: Prompt) -> Written:
         """Ask a language model."""

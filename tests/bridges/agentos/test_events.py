@@ -81,6 +81,8 @@ NAMES = {
     "InteractionClaimed": "CustomEvent",
     "InteractionReleased": "CustomEvent",
     "InteractionDelegated": "CustomEvent",
+    "InteractionReminded": "CustomEvent",
+    "InteractionEscalated": "CustomEvent",
 }
 """Those that are called otherwise."""
 

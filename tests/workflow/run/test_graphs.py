@@ -214,7 +214,7 @@ FAULTS: list[tuple[Any, dict[str, Any], str]] = [
     ([("A", "A")], {}, "the links lead in a circle: A → A"),
     ([("A", "nobody")], {}, "a link names 'nobody', and no task is called so"),
     ([("A", "B"), Link("A", "B", "failed")], {}, "two links lead from 'A' to 'B'; keep one"),
-    ([Link("A", "B", "sometimes")], {}, "a link is on completed, failed, always or port:NAME, not 'sometimes'"),  # type: ignore[arg-type]
+    ([Link("A", "B", "sometimes")], {}, "a link is on completed, failed, always or port:NAME, not 'sometimes'"),
     ([Link("A", "B", "port:")], {}, "a link is on completed, failed, always or port:NAME, not 'port:'"),
     (["AB"], {}, "a link is a Link, or the names of two tasks, not 'AB'"),
     ([], {"joins": {"X": "any"}}, "joins names 'X', and no task is called so"),

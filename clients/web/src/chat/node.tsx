@@ -18,6 +18,7 @@ import { Folded } from "../ui/folded.tsx";
 import { count, textOfValue } from "../ui/format.ts";
 import { State } from "../ui/status.tsx";
 import { Took } from "../ui/time.tsx";
+import { CustomEvents } from "./custom.tsx";
 import { inOrder, inText, type Part } from "./order.ts";
 
 const MOST = 60;
@@ -63,6 +64,7 @@ function Node({ step }: { step: StepView }) {
   return (
     <section className="node" aria-label={`Step ${step.name}`}>
       <NodeHead step={step} />
+      <CustomEvents step={step} />
       {isLeaf ? (
         <Leaf step={step} questions={questions} />
       ) : (

@@ -6,8 +6,8 @@ import type { SyntaxNode } from "@lezer/common";
 
 const TYPES: Readonly<Record<string, readonly string[]>> = {
   "states.*": ["action", "halting", "wait", "parallel", "terminal"],
-  "states.*.logic": ["script", "http"],
-  "states.*.on_enter": ["script", "http"],
+  "states.*.logic": ["script", "http", "task"],
+  "states.*.on_enter": ["script", "http", "task"],
   "states.*.presentation": ["form", "choice", "message"],
   "states.*.presentation.fields": ["string", "number", "boolean", "select", "date", "file"],
 };
@@ -43,7 +43,20 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
     "join",
   ],
   "states.*.transitions": ["target", "condition", "key", "label", "description"],
-  "states.*.logic": ["type", "code", "method", "url", "headers", "body", "timeout", "retry", "output", "integration"],
+  "states.*.logic": [
+    "type",
+    "code",
+    "method",
+    "url",
+    "headers",
+    "body",
+    "task",
+    "input",
+    "timeout",
+    "retry",
+    "output",
+    "integration",
+  ],
   "states.*.presentation": ["type", "title", "description", "fields", "message", "options", "show_progress"],
   "states.*.presentation.fields": [
     "name",

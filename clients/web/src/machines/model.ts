@@ -236,7 +236,8 @@ function doesOf(state: JsonObject): string {
 }
 
 function logicOf(logic: JsonValue | undefined): string {
-  const { type, method, url } = objectOf(logic);
+  const { type, method, url, task } = objectOf(logic);
+  if (type === "task") return textOf(task) ?? "task";
   if (type !== "http") return textOf(type) ?? "action";
   const host = /^[a-z]+:\/\/([^/?#]+)/i.exec(textOf(url) ?? "")?.[1] ?? "HTTP";
   return `${textOf(method) ?? "GET"} ${host}`;

@@ -165,6 +165,8 @@ EVENTS: dict[str, Row] = {
             "InteractionClaimed",
             "InteractionReleased",
             "InteractionDelegated",
+            "InteractionReminded",
+            "InteractionEscalated",
             "WorkflowRecovered",
         ),
         Row("CustomEvent", _unknown_there),

@@ -4,7 +4,7 @@ Laws:
 - A blank is called `task.field`, or as it says; all blanks of one name are one field of the body.
 - Its type, its description, and whether it is needed come from the type of the task.
 
-Source: `docs/graphs.md`, "Blanks".
+Source: `docs/graphs.md`, "Inputs".
 """
 
 from __future__ import annotations

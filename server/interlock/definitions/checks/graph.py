@@ -119,7 +119,8 @@ def links_of(graph: Mapping[str, Any]) -> list[Link]:
     listed = given if isinstance(given, list) else []
     found: dict[tuple[str, str], Link] = {}
     for link in listed:
-        if isinstance(link, dict) and link.get("from") in ids and link.get("to") in ids:
+        ends = [link.get("from"), link.get("to")] if isinstance(link, dict) else []
+        if ends and all(isinstance(each, str) and each in ids for each in ends):
             on = link.get("condition") or ONS[0]
             if is_on(on):
                 found.setdefault((link["from"], link["to"]), Link(link["from"], link["to"], on))

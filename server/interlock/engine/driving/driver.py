@@ -78,12 +78,14 @@ class Ports:
 
     Attributes:
         topics: of the messages that are left in the outbox for each requirement.
+        away_topic: of those that are left besides where somebody is away.
     """
 
     log: Log
     store: Store
     clock: Clock
     topics: Sequence[str] = ()
+    away_topic: str | None = None
     counters: Counters = field(default_factory=Counters)
     traces: Traces = field(default_factory=Traces)
     vault: Vault | None = None
@@ -96,7 +98,8 @@ class Ports:
     settler: Settler = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "settler", Settler(self.store, self.clock, self.lifetimes, self.topics))
+        settler = Settler(self.store, self.clock, self.lifetimes, self.topics, self.away_topic)
+        object.__setattr__(self, "settler", settler)
 
     @property
     def people(self) -> People:

@@ -210,7 +210,7 @@ def settlement_of(
         errors=tuple(_found(each) for each in untold if isinstance(each, RunError)),
         milestones=tuple(_milestone(state, each) for each in untold if isinstance(each, Milestone)),
         acts=tuple(_act(each) for each in untold if isinstance(each, Act)),
-        messages=tuple((topic, each.requirement_id) for each in untold if isinstance(each, Asked) for topic in topics),
+        messages=tuple((topic, each.subject) for each in untold if isinstance(each, Asked) for topic in topics),
     )
 
 
@@ -254,6 +254,7 @@ _SUMMARY = (
     "error_message",
     "topic",
     "policy",
+    "due_at",
     "timeout_at",
 )
 

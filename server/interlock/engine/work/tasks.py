@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from email.message import EmailMessage
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, Protocol
@@ -31,7 +32,7 @@ from interlock.secrets.encodings import revealing
 from interlock.secrets.fence import Asker
 from interlock.secrets.integrations import Integration
 from interlock.secrets.port import struck
-from interlock.tasks.context import Answer, Mail, Prompt, Request, TaskContext, Written
+from interlock.tasks.context import Answer, Mail, Prompt, Request, Sent, TaskContext, Written
 from interlock.workflow.activities import (
     Exchange,
     HttpCall,
@@ -263,7 +264,7 @@ class _Way:
         self.known.update(secrets)
         self._learn(secrets)
 
-    async def mail(self, mail: Mail) -> str:
+    async def mail(self, mail: Mail) -> Sent:
         """Send an e-mail."""
         integrations, name = self._runners.integrations, self._call.integration
         if name is None or integrations is None:
@@ -272,19 +273,16 @@ class _Way:
         self._learn_more(revealing([(found.credentials or {}).get("password", "")]))
         try:
             server = _written_by(mail, found)
-            message = headed(mail.subject, server, mail.to, key=self._call.idempotency_key, cc=mail.cc)
-            message.set_content(mail.text)
-            if mail.html is not None:
-                message.add_alternative(mail.html, subtype="html")
+            message = _message_of(mail, server, self._call.idempotency_key)
             async with asyncio.timeout(self._call.time_limit or MAIL_SECONDS):
-                await send_mail(integrations.transport.guard, server, message, [*mail.to, *mail.cc])
+                refused = await send_mail(integrations.transport.guard, server, message, [*mail.to, *mail.cc])
         except TimeoutError:
             raise TaskFailed("the mail server took too long", "mail_timeout", may_retry=True) from None
         except NotAccepted as error:
             raise TaskFailed(f"the integration {name!r} can't be used: {error}", "mail_error", may_retry=True) from None
         except (NotSent, httpx.TransportError) as error:
             raise TaskFailed(f"the e-mail wasn't sent: {error}", "mail_error", may_retry=True) from None
-        return str(message["Message-ID"])
+        return Sent(str(message["Message-ID"]), refused)
 
     async def prompt(self, prompt: Prompt) -> Written:
         """Ask a language model: by an integration, at an address, or one that the server knows."""
@@ -308,6 +306,19 @@ class _Way:
         asked = Request(method="POST", url=url, body=body, integration=integration, time_limit=seconds)
         answer: JsonValue = (await self.request(asked)).body
         return answer
+
+
+def _message_of(mail: Mail, server: MailServer, key: str) -> EmailMessage:
+    try:
+        message = headed(mail.subject, server, mail.to, key=key, cc=mail.cc)
+        message.set_content(mail.text)
+        if mail.html is not None:
+            message.add_alternative(mail.html, subtype="html")
+    except NotSent as error:
+        raise TaskFailed(f"the e-mail can't be written: {error}", "invalid_input") from None
+    except UnicodeError:
+        raise TaskFailed("the e-mail's text isn't valid Unicode", "invalid_input") from None
+    return message
 
 
 def _written_by(mail: Mail, integration: Integration) -> MailServer:

@@ -43,10 +43,14 @@ def asked_in(said: CreateInteraction, now: int) -> Asked:
         ApiError: `incompatible_mode` or `invalid_request`.
     """
     _check_spec(said)
-    expires_at = read(said.expires_at, "expires_at")
+    expires_at, due_at = read(said.expires_at, "expires_at"), read(said.due_at, "due_at")
     faults = [*_faults_of_link(said), *_faults_of_target(said)]
     if expires_at is not None and expires_at <= now:
         faults.append({"field": "expires_at", "error": "has passed; give a time to come"})
+    if due_at is not None and (due_at <= now or (expires_at is not None and due_at >= expires_at)):
+        faults.append(
+            {"field": "due_at", "error": "lies between now and expires_at; give such a time, or leave it out"}
+        )
     if len(to_json(said.context)) > MAX_CONTEXT_BYTES:
         faults.append({"field": "context", "error": f"has more than {MAX_CONTEXT_BYTES // KIB} KiB; send less"})
     if faults:
@@ -64,6 +68,7 @@ def asked_in(said: CreateInteraction, now: int) -> Asked:
         "distinct_from": said.distinct_from,
         "exclude_starter": said.exclude_starter or None,
         "expires_at": expires_at,
+        "due_at": due_at,
     }
     asked = Asked({name: value for name, value in message.items() if value is not None})
     _check_policy(asked.message, now)

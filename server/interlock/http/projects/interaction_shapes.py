@@ -50,6 +50,7 @@ class CreateInteraction(BaseModel):
     run_id: Name | None = Field(None, description="the run that waits for the outcome; with `topic`")
     topic: Topic | None = Field(None, description="of the signal that brings it the outcome")
     expires_at: str | None = Field(None, description="a time in ISO 8601")
+    due_at: str | None = Field(None, description="until when an answer is wanted; a time in ISO 8601")
     routing: Literal["first_responder", "all_members"] | None = Field(None, description="of a group")
     policy: InteractionPolicy | None = Field(None, description="instead of `routing`")
     distinct_from: list[Name] | None = None
@@ -101,6 +102,7 @@ class InteractionInfo(BaseModel):
     responded_at: str | None = None
     created_by: str | None = None
     created_at: str | None = None
+    due_at: str | None = None
     expires_at: str | None = None
     own_run_id: str
     requirement_id: str
@@ -131,6 +133,7 @@ class InboxItem(BaseModel):
     priority: str | None = None
     message: str | None = None
     assignees: list[str] | None = None
+    due_at: str | None = None
     timeout_at: str | None = None
 
 

@@ -320,6 +320,7 @@ def _of_row(row: StoredInteraction) -> JsonObject:
         "topic": row.topic,
         "created_by": row.created_by,
         "created_at": shown(row.created_at),
+        "due_at": shown_or_none(asked.get("due_at")),
         "expires_at": shown_or_none(expires_at),
         **{name: result.get(name) for name in ("outcome", "response", "responses", "responded_by", "signal")},
         "responded_at": shown_or_none(result.get("responded_at")),
@@ -343,6 +344,7 @@ def _of_requirement(state: RunState, requirement_id: str) -> JsonObject:
         "message": question.get("message") or facts.get("confirmation_message") or facts.get("user_input_message"),
         "assignees": facts.get("assignees"),
         "policy": facts.get("policy"),
+        "due_at": facts.get("due_at"),
         "expires_at": facts.get("timeout_at"),
         **_votes(found),
     }

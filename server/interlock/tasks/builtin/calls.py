@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from interlock.tasks.builtin.inputs import Inputs, gives, marked
 from interlock.tasks.context import Prompt, Request, TaskContext
+from interlock.workflow.declare import schemas
 from interlock.workflow.declare.logic import MAX_SCRIPT_BYTES
 from interlock.workflow.declare.task_types import ANY_PROVIDER, TaskType
 from interlock_protocol.types import JsonObject, JsonValue
@@ -91,8 +92,19 @@ class Ask(Inputs):
         description="The JSON Schema of an object; without it, the answer is a text.",
         json_schema_extra=marked(fixed=True, form="json"),
     )
-    temperature: float | None = Field(None, title="Temperature", ge=0, le=2)
+    temperature: float | None = Field(None, title="Temperature", description="How freely it answers.", ge=0, le=2)
     max_tokens: int | None = Field(None, title="Longest answer", description="In tokens.", ge=1, le=1_000_000)
+
+    @field_validator("output_schema")
+    @classmethod
+    def _of_an_object(cls, schema: JsonObject | None) -> JsonObject | None:
+        if schema is None:
+            return None
+        for fault in schemas.faults_in(schema, ""):
+            raise ValueError(f"{fault.path}: {fault.message}".removeprefix(": ").rstrip("."))
+        if schema.get("type") != "object":
+            raise ValueError('The answer is an object: write "type": "object"')
+        return schema
 
 
 async def http(inputs: Http, context: TaskContext) -> JsonObject:

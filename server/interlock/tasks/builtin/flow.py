@@ -127,7 +127,7 @@ FLOW: Final = (
         kind="flow",
         icon="hourglass",
         input=Delay,
-        output_schema={"type": ["object", "null"]},
+        output_schema={"type": "null", "description": "Nothing."},
     ),
     TaskType(
         name="set",

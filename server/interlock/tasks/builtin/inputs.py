@@ -16,16 +16,25 @@ class Inputs(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True, json_schema_serialization_defaults_required=False)
 
 
-def marked(*, fixed: bool = False, encoded: bool = False, form: str | None = None, of: str | None = None) -> Any:
+def marked(
+    *,
+    fixed: bool = False,
+    encoded: bool = False,
+    advanced: bool = False,
+    form: str | None = None,
+    of: str | None = None,
+) -> Any:
     """What the schema of a field says besides its type.
 
     Args:
         fixed: its value is what the author writes.
         encoded: what is filled in is percent-encoded.
+        advanced: most tasks leave it out, and a page folds it away.
         form: how a page asks for it: `textarea`, `javascript`, `expression`, `json`, `email`, `uri`.
         of: what its elements are names of: `people`, `widgets`, `workflows`.
     """
-    marks: dict[str, Any] = {FIXED: fixed or None, ENCODED: encoded or None, "format": form, "of": of}
+    marks: dict[str, Any] = {FIXED: fixed or None, ENCODED: encoded or None, "advanced": advanced or None}
+    marks |= {"format": form, "of": of}
     return {name: value for name, value in marks.items() if value is not None}
 
 

@@ -9,6 +9,7 @@ https://docs.github.com/rest/issues/issues#create-an-issue; `docs/graphs.md`, "T
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, TypeVar
@@ -19,7 +20,7 @@ from interlock.tasks.builtin.inputs import Inputs, gives, marked
 from interlock.tasks.context import Mail, TaskContext
 from interlock.workflow.declare.errors import TaskFailed
 from interlock.workflow.declare.task_types import TaskType
-from interlock_protocol.types import JsonObject, JsonValue
+from interlock_protocol.types import JsonObject
 
 T = TypeVar("T")
 
@@ -86,7 +87,7 @@ class GithubIssue(Inputs):
     )
     title: str = Field(title="Title", min_length=1, max_length=256)
     body: str | None = Field(
-        None, title="Text", description="In Markdown.", max_length=65_536, json_schema_extra=marked(form="textarea")
+        None, title="Text", description="In Markdown.", max_length=65_000, json_schema_extra=marked(form="textarea")
     )
     labels: list[str] = Field([], title="Labels", max_length=100)
     assignees: list[str] = Field([], title="Assignees", description="Users of GitHub.", max_length=10)
@@ -98,7 +99,7 @@ async def email(inputs: Email, context: TaskContext) -> JsonObject:
     cc = [each for each in _addresses(inputs.cc) if each not in to]
     if not to:
         raise TaskFailed("an e-mail goes to at least one address", "invalid_input")
-    message_id = await context.by.mail(
+    sent = await context.by.mail(
         Mail(
             to=to,
             cc=cc,
@@ -109,8 +110,11 @@ async def email(inputs: Email, context: TaskContext) -> JsonObject:
             reply_to=inputs.reply_to,
         )
     )
-    sent_to: list[JsonValue] = [*to, *cc]
-    return {"message_id": message_id, "to": sent_to}
+    return {
+        "message_id": sent.message_id,
+        "to": [each for each in (*to, *cc) if each not in sent.refused],
+        "refused": [*sent.refused],
+    }
 
 
 def _addresses(given: list[str] | str) -> list[str]:
@@ -149,13 +153,26 @@ async def slack_message(inputs: SlackMessage, context: TaskContext) -> JsonObjec
 
 
 async def github_issue(inputs: GithubIssue, context: TaskContext) -> JsonObject:
-    """Open it."""
-    body: JsonObject = {"title": inputs.title, "labels": [*inputs.labels], "assignees": [*inputs.assignees]}
-    if inputs.body is not None:
-        body["body"] = inputs.body
+    """Open it, unless an earlier try has: GitHub knows no keys, so the issue has one in its text, which isn't shown."""
+    path = f"/repos/{inputs.repository}/issues"
     headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
-    answer = await context.request("POST", f"/repos/{inputs.repository}/issues", body=body, headers=headers)
-    said = _object(answer.body)
+    mark = f"<!-- interlock: {hashlib.sha256(context.idempotency_key.encode()).hexdigest()[:40]} -->"
+    if context.attempt > 1:
+        latest = await context.request(
+            "GET", f"{path}?state=all&sort=created&direction=desc&per_page=30", headers=headers
+        )
+        listed = latest.body if isinstance(latest.body, list) else []
+        opened = next((each for each in listed if mark in str(_object(each).get("body"))), None)
+        if opened is not None:
+            return _issue(opened)
+    text = mark if inputs.body is None else f"{inputs.body}\n\n{mark}"
+    body: JsonObject = {"title": inputs.title, "body": text, "labels": [*inputs.labels]}
+    body["assignees"] = [*inputs.assignees]
+    return _issue((await context.request("POST", path, body=body, headers=headers)).body)
+
+
+def _issue(body: object) -> JsonObject:
+    said = _object(body)
     return {
         "number": _given(said, "number", int, "GitHub"),
         "url": _given(said, "html_url", str, "GitHub"),
@@ -188,6 +205,7 @@ MESSAGES: Final = (
             {
                 "message_id": {"type": "string", "description": "Its Message-ID: the same for every try."},
                 "to": {"type": "array", "items": _TEXT, "description": "Who gets it."},
+                "refused": {"type": "array", "items": _TEXT, "description": "Whom the mail server doesn't know."},
             }
         ),
         provider="smtp",

@@ -30,7 +30,7 @@ from interlock_protocol.types import JsonObject, JsonValue
 
 
 class Asked(Inputs):
-    """What every question to people may say."""
+    """Who decides, and for how long they may take."""
 
     assignees: list[str] | None = Field(
         None,
@@ -44,18 +44,18 @@ class Asked(Inputs):
         None,
         title="How several decide",
         description='first_responder, all_members, majority, or an object such as {"type": "quorum", "n": 2}.',
-        json_schema_extra=marked(fixed=True),
+        json_schema_extra=marked(fixed=True, advanced=True),
     )
     distinct_from: list[str] = Field(
         [],
         title="Not by those of",
         description="Tasks whose deciders may not decide here, too.",
-        json_schema_extra=marked(fixed=True),
+        json_schema_extra=marked(fixed=True, advanced=True),
     )
     exclude_starter: bool = Field(
         False,
         title="Not by whoever started it",
-        json_schema_extra=marked(fixed=True),
+        json_schema_extra=marked(fixed=True, advanced=True),
     )
     timeout: float | None = Field(
         None,
@@ -68,18 +68,18 @@ class Asked(Inputs):
         "cancel",
         title="Then",
         description="When the time is over: cancel the run, skip the task, or approve: go on with the outcome expired.",
-        json_schema_extra=marked(fixed=True),
+        json_schema_extra=marked(fixed=True, advanced=True),
     )
     bind: bool = Field(
         False,
         title="Bind decisions",
         description="Whether a decision has to say what it was made on.",
-        json_schema_extra=marked(fixed=True),
+        json_schema_extra=marked(fixed=True, advanced=True),
     )
 
 
-class Question(Asked):
-    """What every question to people says that isn't asked in a widget."""
+class Question(Inputs):
+    """What every question says that isn't asked in a widget."""
 
     message: str = Field(
         title="Message",
@@ -91,7 +91,7 @@ class Question(Asked):
     title: str | None = Field(None, title="Title", max_length=MAX_TITLE)
     context: Any = Field(None, title="Shown with it", description="Any JSON.")
     priority: Literal["low", "normal", "high", "urgent"] | None = Field(
-        None, title="Priority", json_schema_extra=marked(fixed=True)
+        None, title="Priority", json_schema_extra=marked(fixed=True, advanced=True)
     )
 
 
@@ -103,14 +103,14 @@ class Option(Inputs):
     description: str | None = Field(None, title="Description")
 
 
-class Approval(Question):
+class YesOrNo(Question):
     """A yes or a no."""
 
     confirm_label: str | None = Field(None, title="Word for yes", max_length=MAX_LABEL)
     reject_label: str | None = Field(None, title="Word for no", max_length=MAX_LABEL)
 
 
-class Form(Question):
+class Fields(Question):
     """A form to fill in."""
 
     fields: list[JsonObject] | None = Field(
@@ -133,7 +133,7 @@ class Form(Question):
     placeholder: str | None = Field(None, title="Placeholder", max_length=MAX_LABEL)
 
 
-class Choice(Question):
+class Options(Question):
     """A selection of some options."""
 
     options: list[str | Option] = Field(
@@ -150,7 +150,7 @@ class Choice(Question):
     max: int | None = Field(None, title="How many", ge=1, le=MOST_OPTIONS, json_schema_extra=marked(fixed=True))
 
 
-class Reviewing(Question):
+class Verdict(Question):
     """A judgement of what is shown."""
 
     options: list[str | Option] = Field(
@@ -168,7 +168,7 @@ class Reviewing(Question):
     context: Any = Field(title="What is reviewed", description="Any JSON.")
 
 
-class InWidget(Asked):
+class Page(Inputs):
     """Something to do in a widget."""
 
     bundle: str = Field(
@@ -207,6 +207,26 @@ class InWidget(Asked):
     )
 
 
+class Approval(Asked, YesOrNo):
+    """A yes or a no, and who says it."""
+
+
+class Form(Asked, Fields):
+    """A form, and who fills it in."""
+
+
+class Choice(Asked, Options):
+    """A selection, and who makes it."""
+
+
+class Reviewing(Asked, Verdict):
+    """A judgement, and who makes it."""
+
+
+class InWidget(Asked, Page):
+    """Something to do in a widget, and who does it."""
+
+
 def policy_of(given: JsonValue) -> Policy | None:
     """The policy that inputs name.
 
@@ -230,9 +250,9 @@ def _who(asked: Asked) -> dict[str, Any]:
     }
 
 
-def _said(asked: Question) -> dict[str, Any]:
-    said = {"title": asked.title, "context": asked.context, "priority": asked.priority}
-    return {**_who(asked), **said, "on_timeout": asked.on_timeout}
+def _said(who: Asked, question: Question) -> dict[str, Any]:
+    said = {"title": question.title, "context": question.context, "priority": question.priority}
+    return {**_who(who), **said, "on_timeout": who.on_timeout}
 
 
 def approval(asked: Approval) -> Interaction:
@@ -242,7 +262,7 @@ def approval(asked: Approval) -> Interaction:
         asked.message,
         confirm_label=asked.confirm_label,
         reject_label=asked.reject_label,
-        **_said(asked),
+        **_said(asked, asked),
     )
 
 
@@ -256,7 +276,7 @@ def form(asked: Form) -> Interaction:
         schema=asked.answer_schema,
         multiline=asked.multiline,
         placeholder=asked.placeholder,
-        **_said(asked),
+        **_said(asked, asked),
     )
 
 
@@ -269,13 +289,13 @@ def choice(asked: Choice) -> Interaction:
         options=_options(asked.options),
         min=asked.min if asked.multiple else None,
         max=asked.max if asked.multiple else None,
-        **_said(asked),
+        **_said(asked, asked),
     )
 
 
 def review(asked: Reviewing) -> Interaction:
     """A verdict on what is shown."""
-    return Interaction("review", asked.message, mode="select", options=_options(asked.options), **_said(asked))
+    return Interaction("review", asked.message, mode="select", options=_options(asked.options), **_said(asked, asked))
 
 
 def _options(given: list[str | Option]) -> list[str | Mapping[str, str]]:

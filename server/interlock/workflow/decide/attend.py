@@ -16,7 +16,6 @@ from interlock.workflow.decide.decide import finished
 from interlock.workflow.decide.standing import Decider, check_in_time, check_may_decide, check_unclaimed
 from interlock.workflow.run.attending import LEASE_MS, behind, claim_of, lease, named_after
 from interlock.workflow.run.events import Draft, run_event
-from interlock.workflow.run.policy import open_parts
 from interlock.workflow.run.state import Requirement, RunState, excluded_from
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import Claim, Delegate, Release
@@ -47,7 +46,7 @@ def attend(workflow_name: str, state: RunState, message: Attention, by: Decider,
         said = _release(state, requirement, by, now)
     else:
         said = _take(state, requirement, message, by, now)
-    return () if said is None else (_draft(workflow_name, state, requirement, *said),)
+    return () if said is None else (happened(workflow_name, state, requirement, *said),)
 
 
 def _take(state: RunState, requirement: Requirement, message: Claim | Delegate, by: Decider, now: int) -> _Said | None:
@@ -91,6 +90,22 @@ def _delegate(state: RunState, requirement: Requirement, message: Delegate, by: 
     return "InteractionDelegated", fields, {"behind": [*sorted(by.people)]}
 
 
+def stands_in(
+    workflow_name: str, state: RunState, requirement_id: str, absent: str, substitute: str
+) -> tuple[Draft, ...]:
+    """Ask a substitute besides somebody who is away; nothing if the requirement isn't open, names them no more or the
+    substitute already, or several decide it, or the substitute may not."""
+    requirement = state.requirements.get(requirement_id)
+    assignees = [] if requirement is None else requirement.facts.get("assignees") or []
+    if requirement is None or absent not in assignees or substitute in assignees or requirement.takes_votes:
+        return ()
+    if not {absent, substitute}.isdisjoint(excluded_from(state, requirement.facts)):
+        return ()
+    said: JsonObject = {"delegated_by": absent, "to": substitute, "absent": True, "assignees": [*assignees, substitute]}
+    behind_it: JsonObject = {"behind": [absent]}
+    return (happened(workflow_name, state, requirement, "InteractionDelegated", said, behind_it),)
+
+
 def _open(state: RunState, requirement_id: str, by: Decider) -> Requirement:
     """The requirement with this id, if it waits.
 
@@ -126,12 +141,13 @@ def _not_possible(state: RunState, field: str, sentence: str) -> Refusal:
     return Refusal(ErrorCode.INVALID_MESSAGE, sentence[0].upper() + sentence[1:], details=wrong, run_id=state.run_id)
 
 
-def _draft(
+def happened(
     workflow_name: str, state: RunState, requirement: Requirement, name: str, said: JsonObject, private: JsonObject
 ) -> Draft:
+    """The event of something that happens to an open requirement without deciding it."""
     more: dict[str, Any] = {key: requirement.facts[key] for key in _STEP}
     if requirement.parts:
-        more["parts"] = open_parts(requirement.parts)
+        more["parts"] = requirement.open_ids
     more |= {"requirement_id": requirement.id, "number": requirement.attended + 1, **said}
     event = run_event(state, workflow_name, name, **more)
-    return Draft(event, private or None, resolves=tuple(requirement.waiting_ids))
+    return Draft(event, private or None, resolves=tuple(map(requirement.in_head, requirement.open_ids)))

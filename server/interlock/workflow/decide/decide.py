@@ -218,8 +218,9 @@ def expired(workflow: Workflow, state: RunState, now: int) -> tuple[Decided, ...
 
 
 def next_timer(state: RunState) -> int | None:
-    """When the first timeout of a run fires, in milliseconds since 1970; None if there is none."""
-    return min((each.due for each in state.requirements.values() if each.due is not None), default=None)
+    """When the first timeout, reminder or escalation of a run is due, in milliseconds since 1970; None if none is."""
+    times = (each.next_at for each in state.requirements.values())
+    return min((each for each in times if each is not None), default=None)
 
 
 def cancel(workflow: Workflow, state: RunState, *, reason: str | None, cancelled_by: str) -> tuple[Draft, ...]:

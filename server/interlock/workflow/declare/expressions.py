@@ -102,8 +102,8 @@ class Expression:
             "tasks": lambda: dict(step_input.tasks),
             "item": lambda: step_input.item,
             "item_index": lambda: step_input.item_index,
-            "values": lambda: step_input.beside.get("values"),
-            "context": lambda: step_input.beside.get("context"),
+            "values": lambda: step_input._beside.get("values"),
+            "context": lambda: step_input._beside.get("context"),
             "last_step_content": lambda: step_input.previous_step_content if looping else None,
         }
         return {name: value() for name, value in given.items() if name in self._names}

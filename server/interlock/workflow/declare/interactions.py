@@ -17,6 +17,7 @@ from typing import Any, Final, TypeGuard
 from interlock.workflow.declare import presentations, schemas
 from interlock.workflow.declare.checks import Fault, inside, type_in_words
 from interlock.workflow.declare.errors import DeclarationError
+from interlock.workflow.declare.ladder import Ladder
 from interlock.workflow.declare.policies import Declared, policy_in
 from interlock.workflow.declare.values import declared, legible
 from interlock_protocol.faults import shortened
@@ -258,7 +259,7 @@ _JUDGES: Final[Mapping[str, Callable[[Mapping[str, Any], JsonValue], Judged]]] =
 
 
 @dataclass(frozen=True, slots=True)
-class Interaction:
+class Interaction(Ladder):
     """Ask for an approval, a choice or an input before the node runs; it is `step_input.interaction` then.
 
     Unlike a `Confirm`, a no decides nothing by itself: the step reads the outcome, and goes on from there.
@@ -282,6 +283,7 @@ class Interaction:
         assignees: user ids, or `group:NAME`, who may answer instead of the run's owner.
         policy, distinct_from, exclude_starter: how several answer, and who of them may not: see `docs/approvals.md`.
         bind: whether an answer has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody answers: see `Ladder`.
     """
 
     type: InteractionType
@@ -343,10 +345,10 @@ def asked_by(message: Mapping[str, Any], now: int, taken_back_by: str | None = N
 
     Args:
         message: `type`, `spec` and `message`; perhaps `title`, `context`, `priority`, `assignees`, `policy`,
-            `distinct_from`, `exclude_starter`, and `expires_at`, in milliseconds since 1970.
+            `distinct_from`, `exclude_starter`, and `due_at` and `expires_at`, in milliseconds since 1970.
         now: the time by the same clock.
     """
-    expires_at = message.get("expires_at")
+    expires_at, due_at = message.get("expires_at"), message.get("due_at")
     said = {name: message[name] for name in ("title", "context", "priority") if message.get(name) is not None}
     return Interaction(
         message["type"],
@@ -354,6 +356,7 @@ def asked_by(message: Mapping[str, Any], now: int, taken_back_by: str | None = N
         **message["spec"],
         **said,
         timeout=None if expires_at is None else max(expires_at - now, 1) / 1000,
+        due=None if due_at is None else max(due_at - now, 1) / 1000,
         on_timeout="approve",
         assignees=message.get("assignees"),
         policy=policy_in(message.get("policy")),

@@ -154,11 +154,6 @@ class StepInput:
         """The id of the run's session."""
         return self.session.id
 
-    @property
-    def beside(self) -> Mapping[str, Any]:
-        """What expressions of a graph's task may name besides."""
-        return self._beside
-
     def get_step_content(self, name: str) -> Any:
         """The newest output of the step called `name`, or None if it has none."""
         return self._contents().get(name)

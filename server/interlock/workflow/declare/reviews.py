@@ -12,15 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 from pydantic import BaseModel
 
+from interlock.workflow.declare.business import Span
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.forms import UserInputField, fields_of
 from interlock.workflow.declare.interactions import Interaction, check_declared
 from interlock.workflow.declare.io import StepOutput
-from interlock.workflow.declare.policies import Declared, check_policy
+from interlock.workflow.declare.ladder import MAX_SECONDS, Ladder, check_ladder
+from interlock.workflow.declare.policies import Declared, check_policy, rule_of
 from interlock.workflow.declare.values import check_name, check_text, legible
 from interlock.workflow.declare.widgets import Widget
 from interlock.workflow.declare.widgets import check_declared as check_widget
@@ -29,12 +31,14 @@ from interlock_protocol.requirements import RESPONSE, SIGNAL, WIDGET
 from interlock_protocol.types import OnReject, OnTimeout, StepType
 from interlock_protocol.values import END_INT
 
+MAX_TIMEOUT: Final = MAX_SECONDS
+
 When: TypeAlias = Callable[[StepOutput], bool]
 """A predicate: whether an output is to be reviewed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Confirm:
+class Confirm(Ladder):
     """Ask a person to confirm or reject before the node runs.
 
     Args:
@@ -46,6 +50,7 @@ class Confirm:
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
     """
 
     message: str | None = None
@@ -62,7 +67,7 @@ class Confirm:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Ladder):
     """Ask a person to fill in a form before the step runs; the answer is `step_input.user_input`.
 
     Args:
@@ -73,6 +78,7 @@ class Ask:
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
     """
 
     schema: type[BaseModel] | Sequence[UserInputField]
@@ -116,6 +122,9 @@ class Signal:
     distinct_from: ClassVar[tuple[str, ...]] = ()
     exclude_starter: ClassVar[bool] = False
     bind: ClassVar[bool] = False
+    reminders: ClassVar[tuple[Span, ...]] = ()
+    escalate: ClassVar[tuple[tuple[Span, str], ...]] = ()
+    due: ClassVar[None] = None
 
     topic: str
     _: KW_ONLY
@@ -124,7 +133,7 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
-class Resume:
+class Resume(Ladder):
     """Ask a person for the input with which a halted state machine goes on. The halt says what fits.
 
     Args:
@@ -136,6 +145,7 @@ class Resume:
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
     """
 
     _: KW_ONLY
@@ -152,7 +162,7 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True)
-class Choose:
+class Choose(Ladder):
     """Ask a person which routes of a Router to take.
 
     Args:
@@ -163,6 +173,7 @@ class Choose:
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
     """
 
     message: str | None = None
@@ -178,7 +189,7 @@ class Choose:
 
 
 @dataclass(frozen=True, slots=True)
-class Review:
+class Review(Ladder):
     """Ask a person about an output: of a Step or a Router, or of each iteration of a Loop.
 
     Args:
@@ -193,6 +204,7 @@ class Review:
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
     """
 
     message: str | None = None
@@ -211,7 +223,7 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True)
-class ToolReview:
+class ToolReview(Ladder):
     """Who decides on the tools that a step's agent asks about, and how long that may take.
 
     Without it, an agent asks its run's owner, without a timeout.
@@ -222,6 +234,7 @@ class ToolReview:
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
     """
 
     _: KW_ONLY
@@ -235,7 +248,7 @@ class ToolReview:
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorReview:
+class ErrorReview(Ladder):
     """Who decides about a step that failed (`on_error="pause"`), and how long that may take.
 
     Args:
@@ -244,6 +257,7 @@ class ErrorReview:
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
     """
 
     _: KW_ONLY
@@ -268,51 +282,24 @@ REVIEWS_OF: dict[StepType, tuple[type[AnyReview], ...]] = {
     "Step": (Signal, Confirm, Ask, Interaction, Widget, ToolReview, Review, ErrorReview),
     "Router": (Signal, Confirm, Choose, Review),
     "Loop": (Signal, Confirm, Review),
-    "Condition": (
-        Signal,
-        Confirm,
-    ),
-    "Steps": (
-        Signal,
-        Confirm,
-    ),
-    "Parallel": (
-        Signal,
-        Confirm,
-    ),
-    "Race": (
-        Signal,
-        Confirm,
-    ),
-    "Map": (
-        Signal,
-        Confirm,
-    ),
+    "Condition": (Signal, Confirm),
+    "Steps": (Signal, Confirm),
+    "Parallel": (Signal, Confirm),
+    "Race": (Signal, Confirm),
+    "Graph": (Signal, Confirm),
+    "Map": (Signal, Confirm),
     "Item": (),
-    "Graph": (
-        Signal,
-        Confirm,
-    ),
-    "Ports": (
-        Signal,
-        Confirm,
-    ),
-    "Workflow": (
-        Signal,
-        Confirm,
-    ),
-    "Machine": (
-        Signal,
-        Confirm,
-    ),
+    "Ports": (Signal, Confirm),
+    "Workflow": (Signal, Confirm),
+    "Machine": (Signal, Confirm),
     "Thread": (),
     "Halt": (Resume,),
     "Wait": (),
 }
 """The reviews that each kind of node may have, in the order in which they are asked (rule 1)."""
 
-MADE_BY_MACHINES: frozenset[StepType] = frozenset({"Thread", "Halt", "Wait"})
-"""The kinds that no author declares: a state machine makes them."""
+MADE_BY_MACHINES: frozenset[StepType] = frozenset({"Thread", "Halt", "Wait", "Item"})
+"""The kinds that no author declares: a state machine makes them, or a map."""
 
 ON_CONFIRM: dict[StepType, tuple[OnReject, ...]] = {
     "Step": ("skip", "cancel"),
@@ -387,7 +374,7 @@ def allowed_on_reject(kind: StepType, review: Confirm | Review) -> tuple[OnRejec
 
 
 @dataclass(frozen=True, slots=True)
-class HumanReview:
+class HumanReview(Ladder):
     """The all-in-one spelling of `Confirm`, `Ask`, `Choose` and `Review`; it expands into these.
 
     Args:
@@ -397,7 +384,7 @@ class HumanReview:
         requires_output_review: as `Review(output_review_message)`; a predicate is its `when`.
         requires_iteration_review: the same, on a Loop.
         on_reject, max_retries, timeout, on_timeout, assignees: for every expanded review that has them.
-        policy, distinct_from, exclude_starter, bind: likewise.
+        policy, distinct_from, exclude_starter, bind, reminders, escalate, due: likewise.
     """
 
     _: KW_ONLY
@@ -432,6 +419,9 @@ class HumanReview:
             "distinct_from": self.distinct_from,
             "exclude_starter": self.exclude_starter,
             "bind": self.bind,
+            "reminders": self.reminders,
+            "escalate": self.escalate,
+            "due": self.due,
         }
         reviews: list[AnyReview] = []
         if self.requires_confirmation:
@@ -529,6 +519,8 @@ def _check(kind: StepType, review: AnyReview, *, place: str) -> None:
         is_form=is_form(review),
         approves=review.on_timeout == "approve" and not isinstance(review, Resume | Interaction),
     )
+    rule = rule_of(review)
+    check_ladder(review, place=place, counts=rule is not None and rule.counts)
     if isinstance(review, Ask) and review.policy is not None and any(field.secret for field in review.fields):
         raise DeclarationError(f"{place}: what several fill in is compared, and a secret can't be; ask one person.")
 
@@ -590,6 +582,3 @@ def _check_timeout(review: AnyReview, *, place: str) -> None:
 def is_count(given: Any, least: int) -> bool:
     """Return True if this is a whole number, at least `least`, that the wire can carry."""
     return isinstance(given, int) and not isinstance(given, bool) and least <= given < END_INT
-
-
-MAX_TIMEOUT = 100 * 366 * 24 * 3600.0

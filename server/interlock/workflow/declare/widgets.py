@@ -22,6 +22,7 @@ from interlock.workflow.declare import schemas
 from interlock.workflow.declare.checks import Fault, inside, type_in_words
 from interlock.workflow.declare.errors import DeclarationError, OutputError
 from interlock.workflow.declare.io import StepInput, json_ready
+from interlock.workflow.declare.ladder import Ladder
 from interlock.workflow.declare.policies import Declared
 from interlock.workflow.declare.values import declared, legible
 from interlock_protocol.faults import shortened
@@ -49,7 +50,7 @@ Props: TypeAlias = Mapping[str, Any] | Callable[[StepInput], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Widget:
+class Widget(Ladder):
     """Ask a person to do something in a widget before the step runs; it is `step_input.widget` then.
 
     A step that has nothing else to run returns it.
@@ -68,6 +69,7 @@ class Widget:
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
     """
 
     bundle: str

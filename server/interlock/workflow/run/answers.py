@@ -179,6 +179,7 @@ def responded(state: RunState, event: typed.InteractionResponded, private: Mappi
     requirement.keep(voter, part)
     requirement.number = max(requirement.number, event["number"])
     if not event.get("late"):
+        requirement.answered = requirement.attended
         earlier = [each for each in requirement.facts.get("responses", ()) if each["voter"] != voter]
         responses = [*earlier, _response_on_wire(voter, event)]
         requirement.facts = {**requirement.facts, "needed": event["needed"], "responses": responses}

@@ -1,13 +1,15 @@
-"""What happens to an open question without deciding it: it is claimed, released, or handed over.
+"""What happens to an open question without deciding it: it is claimed, released, or handed over; whoever is asked is
+reminded, or somebody else is asked as well.
 
 Laws:
 - Each of these changes what the next decision is judged on, so each leaves another id of the question in the head: a
   decision that was proposed before it is proposed again (`Requirement.in_head`).
 - A claim is a lease by the store's clock. It ends by itself: nothing has to be appended for that.
 - Whoever hands a question over stays behind the response of those who got it.
+- Of what happens by itself while nobody decides, each step is folded once: its event takes it off the list.
 - Folding touches only what is kept of the requirement; so it may be folded late. If its question is gone, nothing is.
 
-Source: `docs/approvals.md`, "Claims and handing over".
+Source: `docs/approvals.md`, "Claims and handing over" and "When nobody answers".
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, TypeAlias
 
 from interlock.workflow.run.state import Event, Requirement, RunState
+from interlock.workflow.run.untold import Asked
 from interlock_protocol.types import JsonObject
 
 LEASE_MS: Final = 15 * 60_000
@@ -62,16 +65,42 @@ def _released(requirement: Requirement, _: Any, __: Mapping[str, Any]) -> None:
 
 
 def _delegated(requirement: Requirement, event: Any, private: Mapping[str, Any]) -> None:
-    _released(requirement, event, private)
-    requirement.facts = {**requirement.facts, "assignees": event["assignees"]}
+    if not event.get("absent"):
+        _released(requirement, event, private)
+    _others_asked(requirement, event["assignees"])
     requirement.handed_over = [*requirement.handed_over, {"to": event["to"], "behind": private["behind"]}]
+
+
+def _others_asked(requirement: Requirement, assignees: list[str]) -> None:
+    if requirement.named is None:
+        requirement.named = [*(requirement.facts.get("assignees") or ())]
+    requirement.facts = {**requirement.facts, "assignees": assignees}
+
+
+def _reminded(requirement: Requirement, _: Any, private: Mapping[str, Any]) -> None:
+    requirement.steps = requirement.steps[private["steps"] :]
+
+
+def _escalated(requirement: Requirement, event: Any, private: Mapping[str, Any]) -> None:
+    _released(requirement, event, private)
+    _reminded(requirement, event, private)
+    _others_asked(requirement, event["assignees"])
 
 
 _CHANGES: Final[Mapping[str, _Change]] = {
     "InteractionClaimed": _claimed,
     "InteractionReleased": _released,
     "InteractionDelegated": _delegated,
+    "InteractionReminded": _reminded,
+    "InteractionEscalated": _escalated,
 }
+
+_TOLD: Final = {
+    "InteractionDelegated": "delegated",
+    "InteractionReminded": "reminded",
+    "InteractionEscalated": "escalated",
+}
+"""Why somebody is told of a question again."""
 
 
 def attended(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
@@ -81,6 +110,9 @@ def attended(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
     if requirement is not None:
         requirement.attended = event["number"]
         _CHANGES[event["event"]](requirement, event, private)
+    if id_ in state.requirements and event["event"] in _TOLD:
+        again = f"{_TOLD[event['event']]}.{event['number']}"
+        state.note(Asked(state.next_index, state.epoch, id_, again, event.get("to") or ""))
 
 
 ATTENDING: Final = frozenset(_CHANGES)

@@ -258,7 +258,8 @@ def _of_requirement(workflow: Workflow, state: RunState, requirement: Requiremen
     facts = requirement.facts
     if isinstance(review, Interaction) and review.by_message:
         return
-    if set(facts.get("assignees") or ()) != set(asked_of(review) or ()):
+    assignees = facts.get("assignees") if requirement.named is None else requirement.named
+    if set(assignees or ()) != set(asked_of(review) or ()):
         yield f"others are to decide on {named}"
     if any(facts.get(name) != told for name, told in governed_by(review).items()):
         yield f"who decides on {named} does so in another way"

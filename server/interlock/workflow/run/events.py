@@ -129,7 +129,7 @@ def effects(events: Iterable[dict[str, Any]]) -> Effects:
         if event["event"] == "StepsWithdrawn":
             withdraws += event["requirement_ids"]
         elif event["event"] == "StepContinued" and takes_signal(event):
-            withdraws.append(event["requirement_id"])
+            withdraws += [event["requirement_id"], attended_id(event["requirement_id"], event.get("attended") or 0)]
         elif event["event"] == "WorkflowRunOutput":
             status = RunStatus(event["status"])
         elif event["event"] == "SignalReceived" and event.get("resumes"):

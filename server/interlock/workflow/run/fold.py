@@ -250,6 +250,7 @@ def _step_paused(state: RunState, event: typed.StepPaused, private: Mapping[str,
     facts = dict(private["requirement"])
     kind = next(flag for flag, value in event.items() if flag.startswith("requires_") and value is True)
     requirement = Requirement(facts["id"], kind, list(event["step_path"]), state.next_index, facts, private.get("due"))
+    requirement.steps = [*private.get("steps", ())]
     state.requirements[requirement.id] = requirement
     if "voters" in facts:
         requirement.rule, requirement.parts = Rule.of(facts["policy"]), parts_of(facts["voters"])

@@ -74,11 +74,24 @@ class Milestone:
 
 @dataclass(slots=True)
 class Asked:
-    """A requirement that people are to be told of, and the index of the event that opened it."""
+    """A requirement that people are to be told of, and the index of the event that has them told.
+
+    Attributes:
+        again: why they are told again, a full stop, and a number; empty if they are told first.
+        to: the only one who is to be told; empty for all who are asked.
+    """
 
     index: int
     epoch: int
     requirement_id: str
+    again: str = ""
+    to: str = ""
+
+    @property
+    def subject(self) -> str:
+        """What tells this from everything else that people are told of the run."""
+        again = f"#{self.again}" if self.again else ""
+        return f"{self.requirement_id}{again} {self.to}".rstrip()
 
 
 @dataclass(slots=True)

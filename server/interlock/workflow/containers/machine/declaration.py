@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from interlock.workflow.declare.errors import DeclarationError
+from interlock.workflow.declare.ladder import Ladder
 from interlock.workflow.declare.logic import Logic, Retry, TextLogic
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Declared
@@ -70,7 +71,7 @@ class Handler:
 
 
 @dataclass(frozen=True, slots=True)
-class Halting:
+class Halting(Ladder):
     """What a state asks of a person.
 
     Args:
@@ -86,6 +87,7 @@ class Halting:
         signal: the topic of the signals that are such input, too. Without a presentation, an instruction and a
             selection, only they are.
         widget: what a person does something in, instead of all that; its props may have templates.
+        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
     """
 
     presentation: JsonObject | None = None
@@ -116,6 +118,8 @@ class Halting:
             raise DeclarationError(sentence)
         if self.signal is not None and self.bind:
             raise DeclarationError("Halting: a signal sees nothing that it could be bound to; leave one of them out.")
+        if not self.asks_people and (self.reminders or self.escalate or self.due is not None):
+            raise DeclarationError("Halting: nobody is asked, for only a signal leads on; leave reminders and due out.")
 
     @property
     def asks_people(self) -> bool:
