@@ -34,10 +34,11 @@ DARK = {**DESK, "color_scheme": "dark"}
 PHONE = {**DESK, "viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
 MOST_BYTES = 200 * 1024
 
-ALICE, BOB = "alice-0123456789abcdef", "bob-0123456789abcdef"
+ALICE, BOB, CAROL = "alice-0123456789abcdef", "bob-0123456789abcdef", "carol-0123456789abcdef"
 TOKENS = [
     {"token": ALICE, "user_id": "alice", "groups": ["on-call", "communications"]},
     {"token": BOB, "user_id": "bob", "groups": ["finance"]},
+    {"token": CAROL, "user_id": "carol", "scopes": ["admin"]},
 ]
 
 COMMITS = (
@@ -86,6 +87,7 @@ async def take_all(live: Live) -> None:
         await take_chat(browser, live)
         await take_rest(browser, live)
         await take_machines(browser, live)
+        await take_graphs(browser, live)
         await browser.close()
 
 
@@ -154,11 +156,32 @@ async def take_machines(browser: Browser, live: Live) -> None:
         await take(app, "editor")
 
 
+async def take_graphs(browser: Browser, live: Live) -> None:
+    """A graph as it is drawn, with a task that is open; and a session of it that waits for a person."""
+    graph = json.loads((CHECKOUT / "examples" / "graphs" / "enrichment.json").read_text())
+    leads = [{"name": "Lamps Ltd", "employees": 900}, {"name": "Horn & Son", "employees": 4}]
+    async with api(live, CAROL) as carol:
+        await carol.post("/graphs", graph, 201)
+        await carol.post(f"/graphs/{graph['name']}/activate")
+        session = await carol.post(f"/graphs/{graph['name']}/run", {"leads": leads}, 202, prefer="respond-async")
+    async with opened(browser, live, DESK, CAROL) as app:
+        await app.go(f"/graphs/{graph['name']}")
+        await app.page.get_by_role("button", name=re.compile("^A person looks")).click()
+        await expect(app.page.get_by_role("status", name="Validation")).to_contain_text("Nothing is wrong")
+        side = app.page.get_by_role("region", name="Task check")
+        await expect(side.get_by_role("textbox", name="Message", exact=True)).to_be_visible()
+        await take(app, "graph")
+    async with opened(browser, live, DARK, CAROL) as app:
+        await app.go(f"/graphs/{graph['name']}?session={session['session_id']}")
+        await expect(app.card.box).to_be_visible()
+        await take(app, "session")
+
+
 @asynccontextmanager
-async def opened(browser: Browser, live: Live, look: dict[str, Any]) -> AsyncIterator[App]:
+async def opened(browser: Browser, live: Live, look: dict[str, Any], token: str = ALICE) -> AsyncIterator[App]:
     context = await browser.new_context(**look, reduced_motion="reduce", locale="en-GB")
     app = App(await context.new_page(), live.http_url)
-    await app.open(ALICE)
+    await app.open(token)
     yield app
     await context.close()
 

@@ -48,6 +48,22 @@ export {
 } from "./events.js";
 export { MAX_FILE_BYTES, type Files, type UploadedFile, type UploadOptions } from "./files.js";
 export type {
+  DefinedGraph,
+  GraphActivation,
+  GraphDefinition,
+  GraphEndpoint,
+  GraphFault,
+  GraphLink,
+  GraphRunOptions,
+  Graphs,
+  GraphSession,
+  GraphSummary,
+  GraphTask,
+  GraphValidation,
+  GraphVersion,
+  TaskType,
+} from "./graphs.js";
+export type {
   CreateOptions,
   ErrorFilter,
   ErrorPage,

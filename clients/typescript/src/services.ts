@@ -1,6 +1,7 @@
 /** What the server does over HTTP, besides what a connection is for. */
 
 import { Files } from "./files.js";
+import { Graphs } from "./graphs.js";
 import { Integrations } from "./integrations.js";
 import { Machines } from "./machines.js";
 import type { Rest } from "./rest.js";
@@ -11,6 +12,8 @@ import { Webhooks } from "./webhooks.js";
 export class Services {
   /** Definitions of state machines: created, checked, published. */
   readonly machines: Machines;
+  /** Task graphs: drawn, activated, run. */
+  readonly graphs: Graphs;
   /** The secrets of workflows: set, listed without their values, deleted. */
   readonly secrets: Secrets;
   /** Addresses that are told of what happens in runs, and what was delivered to them. */
@@ -23,6 +26,7 @@ export class Services {
   /** @internal */
   constructor(rest: Rest) {
     this.machines = new Machines(rest);
+    this.graphs = new Graphs(rest);
     this.secrets = new Secrets(rest);
     this.webhooks = new Webhooks(rest);
     this.integrations = new Integrations(rest);

@@ -9,6 +9,7 @@ import {
   MessageSquare,
   Monitor,
   Moon,
+  Network,
   PencilLine,
   Plug,
   Sun,
@@ -42,6 +43,8 @@ const loadRuns = () => import("./runs/runs-page.tsx");
 const loadInbox = () => import("./inbox/inbox-page.tsx");
 const loadMachines = () => import("./machines/machines-page.tsx");
 const loadMachine = () => import("./machines/machine-page.tsx");
+const loadGraphs = () => import("./graphs/graphs-page.tsx");
+const loadGraph = () => import("./graphs/graph-page.tsx");
 const loadEditor = () => import("./editor/editor-page.tsx");
 const loadErrors = () => import("./errors/errors-page.tsx");
 const loadWebhooks = () => import("./webhooks/webhooks-page.tsx");
@@ -53,6 +56,8 @@ const RunsPage = lazy(() => loadRuns().then((found) => ({ default: found.RunsPag
 const InboxPage = lazy(() => loadInbox().then((found) => ({ default: found.InboxPage })));
 const MachinesPage = lazy(() => loadMachines().then((found) => ({ default: found.MachinesPage })));
 const MachinePage = lazy(() => loadMachine().then((found) => ({ default: found.MachinePage })));
+const GraphsPage = lazy(() => loadGraphs().then((found) => ({ default: found.GraphsPage })));
+const GraphPage = lazy(() => loadGraph().then((found) => ({ default: found.GraphPage })));
 const EditorPage = lazy(() => loadEditor().then((found) => ({ default: found.EditorPage })));
 const ErrorsPage = lazy(() => loadErrors().then((found) => ({ default: found.ErrorsPage })));
 const WebhooksPage = lazy(() => loadWebhooks().then((found) => ({ default: found.WebhooksPage })));
@@ -164,6 +169,7 @@ const PLACES = [
   { to: "/inbox", name: "Inbox", icon: Inbox },
   { to: "/runs", name: "Runs", icon: List },
   { to: "/machines", name: "Machines", icon: Workflow },
+  { to: "/graphs", name: "Graphs", icon: Network },
   { to: "/editor", name: "New machine", icon: PencilLine },
   { to: "/errors", name: "Errors", icon: AlertTriangle },
   { to: "/webhooks", name: "Webhooks", icon: Webhook },
@@ -191,6 +197,8 @@ function Pages() {
       <Route path="/machines" component={MachinesPage} />
       <Route path="/machines/:name" component={MachinePage} />
       <Route path="/machines/:name/:versionId" component={MachinePage} />
+      <Route path="/graphs" component={GraphsPage} />
+      <Route path="/graphs/:name" component={GraphPage} />
       <Route path="/editor" component={EditorPage} />
       <Route path="/editor/:name/:versionId" component={EditorPage} />
       <Route path="/errors" component={ErrorsPage} />
@@ -237,6 +245,7 @@ function TopBar() {
           label="Machines"
           isCurrent={["/machines", "/editor", "/errors", "/webhooks"].some(isAt)}
         />
+        <NavLink to="/graphs" icon={Network} label="Graphs" isCurrent={isAt("/graphs")} />
       </nav>
       <span className="spacer" />
       <ConnectionDot />

@@ -4,6 +4,7 @@ import { useEffect, useMemo, useState } from "react";
 import { Link } from "wouter";
 import type { Instance, JsonValue, RunView } from "@interlock/client";
 import { useInterlock } from "@interlock/client/react";
+import { graphPathOf } from "../graphs/paths.ts";
 import { isVersionId, machineOf } from "../machines/paths.ts";
 import { ProgressReader, type Progress, type StateProgress } from "../machines/progress.ts";
 import { StateDiagram } from "../machines/state-diagram.tsx";
@@ -33,6 +34,7 @@ export function InstanceDiagram({ view }: { view: RunView }) {
   const [name, version] = [view.workflowId ?? "", view.version ?? ""];
   const { data, error, again } = useAnswer(`version ${name} ${version}`, () => client.machines.version(name, version));
   const progress = useProgress(view);
+  if (data === null && error?.code === "workflow_not_found") return <SessionOf name={name} runId={view.runId} />;
   if (data === null && error !== null) return <NoDefinition code={error.code} message={error.message} again={again} />;
   if (data === null) return <Skeleton label="Loading the definition" lines={5} />;
   return (
@@ -48,6 +50,21 @@ export function InstanceDiagram({ view }: { view: RunView }) {
       </p>
     </div>
   );
+}
+
+/** A run of a graph is a session, which its canvas shows. */
+function SessionOf({ name, runId }: { name: string; runId: string }) {
+  const { client } = useInterlock();
+  const { data, error } = useAnswer(`session ${runId}`, () => client.graphs.session(runId));
+  if (data !== null) {
+    return (
+      <p>
+        This is a session of the graph {name}: <Link href={graphPathOf(name, runId)}>see it on the canvas</Link>.
+      </p>
+    );
+  }
+  if (error === null) return <Skeleton label="Loading the session" />;
+  return <NoDefinition code="workflow_not_found" message="" again={() => undefined} />;
 }
 
 function NoDefinition({ code, message, again }: { code: string; message: string; again: () => void }) {

@@ -27,6 +27,11 @@ export function statusWord(status: RunStatus): string {
   return STATUS[status][0];
 }
 
+/** The word for a step's state. */
+export function stateWord(state: StepState): string {
+  return STATE[state][0];
+}
+
 /** A run's status. */
 export function Status({ status }: { status: RunStatus }) {
   const [word, tone] = STATUS[status];
