@@ -245,7 +245,8 @@ class RequirementEscalation(Tolerant):
 
 
 class StepRequirement(Tolerant):
-    """One thing that a run waits for; every field of it is the server's. A signal of the `topic` resolves it.
+    """One thing that a run waits for; every field of it is the server's. A signal of the `topic` resolves it;
+    where its `source` is `interaction`, only the outcome of one does.
 
     `digest` is a hash over what is asked and shown; where `bind` is true, a decision needs it.
     """
@@ -269,6 +270,7 @@ class StepRequirement(Tolerant):
     requires_response: bool | None = None
     requires_interaction: bool | None = None
     topic: str | None = None
+    source: Literal["interaction"] | str | None = None
     interaction: InteractionQuestion | None = None
     widget: WidgetQuestion | None = None
     confirmation_message: str | None = None

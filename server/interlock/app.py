@@ -77,7 +77,9 @@ from interlock.http.widgets import widget_routes
 from interlock.identity.by_provider import Terms
 from interlock.identity.identity import Identity
 from interlock.identity.provider import Provider
+from interlock.interactions.agents import Agent, Agents
 from interlock.interactions.host import EngineHost
+from interlock.interactions.inside import Inside
 from interlock.interactions.workflow import interactions_workflow
 from interlock.log.port import Log
 from interlock.log.redis import RedisLog
@@ -167,6 +169,7 @@ class Interlock:
         clock: Clock | None = None,
         on_pause: OnPause | None = None,
         widgets: Mapping[str, Path | str] | None = None,
+        agents: Mapping[str, Agent] | None = None,
     ) -> None:
         self._office = office_of(settings)
         self._code = CodeDefinitions(workflows, [interactions_workflow(self._host)], self._office)
@@ -177,6 +180,7 @@ class Interlock:
         self._clock = clock or Clock()
         self._on_pause = on_pause
         self._widgets = widgets or {}
+        self._agents = Agents(agents, self._host) if agents else None
         self.settings = settings
         self._authenticator = authenticator
         self._services: Services | None = None
@@ -229,6 +233,8 @@ class Interlock:
             listeners: list[Listener] = [*notices.listeners()]
             if self._on_pause is not None:
                 listeners.append(Hook(self._on_pause))
+            if self._agents is not None:
+                listeners.append(self._agents)
             engine = Engine(
                 definitions,
                 log,
@@ -247,6 +253,7 @@ class Interlock:
                 groups=groups_of(principals_of(self._authenticator)),
                 base_url=self.base_url,
                 has_absences=True,
+                asks=Inside(self._host).request,
             )
             limits = await self._open_limits()
             hub = Hub(log, engine.runs.suspect, self.counters)
@@ -446,6 +453,7 @@ def create_app(
     *,
     on_pause: OnPause | None = None,
     widgets: Mapping[str, Path | str] | None = None,
+    agents: Mapping[str, Agent] | None = None,
 ) -> FastAPI:
     """Make the ASGI application that serves these workflows, to run or to mount elsewhere.
 
@@ -455,6 +463,7 @@ def create_app(
         on_pause: called with a `PauseNotice` for each pause, so that people who are waited for learn of it without
             following a socket; called once, and after a crash at least once.
         widgets: the files of bundles for widgets, by their names; see `docs/widgets.md`.
+        agents: what responds to interactions that name it, by user ids; see `docs/interactions.md`.
 
     Raises:
         SettingsError: settings are invalid, a server that others can reach has no authentication, a form asks for a
@@ -463,7 +472,8 @@ def create_app(
     """
     settings = settings or Settings()
     authenticator, _ = authenticator_from(settings)
-    return app_of(Interlock(listed(workflows), settings, authenticator, on_pause=on_pause, widgets=widgets))
+    interlock = Interlock(listed(workflows), settings, authenticator, on_pause=on_pause, widgets=widgets, agents=agents)
+    return app_of(interlock)
 
 
 class _Application(FastAPI):

@@ -77,6 +77,12 @@ async def test_runs_are_one_s_own_newest_first_in_pages(live: Live, http: httpx.
     rest = (await http.get("/runs", params={"limit": 1, "cursor": page["next_cursor"], "status": "PAUSED"})).json()
     assert [each["run_id"] for each in page["runs"] + rest["runs"]] == made[::-1]
     assert (await http.get("/runs", **as_(BOB))).json()["runs"] == []
+    waiting = {"waiting_for_me": True, "limit": 2}
+    page = (await http.get("/runs", params=waiting)).json()
+    rest = (await http.get("/runs", params={**waiting, "cursor": page["next_cursor"]})).json()
+    assert [each["run_id"] for each in page["runs"] + rest["runs"]][:3] == made[::-1]
+    assert (await http.get("/runs", params=waiting, **as_(BOB))).json()["runs"] == []
+    assert (await http.get("/runs", params={**waiting, "status": "COMPLETED"})).json()["runs"] == []
     everybodys = (await http.get("/runs", params={"limit": 3}, **as_(ROOT))).json()["runs"]
     assert [each["run_id"] for each in everybodys] == made[::-1]
 

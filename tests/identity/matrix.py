@@ -118,7 +118,7 @@ MATRIX: Final[dict[str, Line]] = {
     "SOCKET unfollow": Of(EXECUTE, READ),
     "SOCKET follow-runs": With(*WORKING),
     "SOCKET unfollow-runs": ANYBODY,
-    "SOCKET follow-inbox": With(*WORKING),
+    "SOCKET follow-inbox": With(*WORKING, ASK, RESPOND),
     "SOCKET unfollow-inbox": ANYBODY,
     "SOCKET respond": Of(EXECUTE),
     "SOCKET seen": Of(EXECUTE, READ),

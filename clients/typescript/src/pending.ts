@@ -16,6 +16,7 @@ import type {
   InteractionReleased,
   InteractionResponded,
   JsonValue,
+  RequirementClaim,
   RequirementResponse,
   RunEvent,
   StepContinued,
@@ -128,23 +129,30 @@ export function responded(pending: readonly Pending[], event: InteractionRespond
   });
 }
 
-/** What happens to a pause without deciding it. */
 type Attended = InteractionClaimed | InteractionReleased | InteractionDelegated | InteractionEscalated;
 
-/** The pauses after one was claimed, released, handed over, or others are asked as well; all but the first end a claim. */
+/** The pauses after one was claimed or released, or others are asked. */
 export function attended(pending: readonly Pending[], event: Attended): readonly Pending[] {
   return pending.map((each) => (each.id === event.requirement_id ? noted(each, event) : each));
 }
 
 function noted(asked: Pending, event: Attended): Pending {
-  const { claim: _before, ...requirement } = asked.requirement;
-  const now =
-    event.event === "InteractionClaimed"
-      ? { claim: { by: event.claimed_by, since: event.since, until: event.until } }
-      : event.event === "InteractionReleased"
-        ? {}
-        : { assignees: event.assignees };
-  return { ...asked, requirement: { ...requirement, ...now } } as Pending;
+  const { claim, ...requirement } = asked.requirement;
+  return { ...asked, requirement: { ...requirement, ...stands(event, claim) } } as Pending;
+}
+
+/** Who is on it and who is asked, where an event says that. Who stands in for somebody absent ends no claim. */
+function stands(event: Attended, claim: RequirementClaim | undefined) {
+  switch (event.event) {
+    case "InteractionClaimed":
+      return { claim: { by: event.claimed_by, since: event.since, until: event.until } };
+    case "InteractionReleased":
+      return {};
+    case "InteractionEscalated":
+      return { assignees: event.assignees };
+    case "InteractionDelegated":
+      return { assignees: event.assignees, ...(event.absent && claim ? { claim } : {}) };
+  }
 }
 
 /** What is left after a pause, or some tools of it, was resolved. */

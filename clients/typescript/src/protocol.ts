@@ -640,6 +640,7 @@ export interface InboxItem {
   priority?: ("low" | "normal" | "high" | "urgent") | null;
   assignees?: string[] | null;
   policy?: RequirementPolicy | null;
+  due_at?: string | null;
   timeout_at?: string | null;
   requirement: PendingSummary;
 }
@@ -880,6 +881,7 @@ export interface RouterPaused {
   requires_response?: boolean;
   requires_interaction?: boolean;
   topic?: string;
+  source?: "interaction" | string;
   interaction?: InteractionQuestion;
   widget?: WidgetQuestion;
   confirmation_message?: string;
@@ -1097,6 +1099,7 @@ export interface StepOutputReview {
   requires_response?: boolean;
   requires_interaction?: boolean;
   topic?: string;
+  source?: "interaction" | string;
   interaction?: InteractionQuestion;
   widget?: WidgetQuestion;
   confirmation_message?: string;
@@ -1161,6 +1164,7 @@ export interface StepPaused {
   requires_response?: boolean;
   requires_interaction?: boolean;
   topic?: string;
+  source?: "interaction" | string;
   interaction?: InteractionQuestion;
   widget?: WidgetQuestion;
   confirmation_message?: string;
@@ -1220,7 +1224,8 @@ export interface WorkflowRunOutput {
   pause_kind?: "step" | "executor" | "error";
 }
 /**
- * One thing that a run waits for; every field of it is the server's. A signal of the `topic` resolves it.
+ * One thing that a run waits for; every field of it is the server's. A signal of the `topic` resolves it;
+ * where its `source` is `interaction`, only the outcome of one does.
  *
  * `digest` is a hash over what is asked and shown; where `bind` is true, a decision needs it.
  */
@@ -1256,6 +1261,7 @@ export interface StepRequirement {
   requires_response?: boolean;
   requires_interaction?: boolean;
   topic?: string;
+  source?: "interaction" | string;
   interaction?: InteractionQuestion;
   widget?: WidgetQuestion;
   confirmation_message?: string;

@@ -52,6 +52,19 @@ describe("a live list", () => {
     expect([made.state.phase, made.state.more, ids(made)]).toEqual(["live", true, ["c", "b", "a"]]);
   });
 
+  it("takes in older runs, but nothing older than what it was told meanwhile", async () => {
+    const made = list();
+    made.receive(changed(0, summary("c", 3, { status: "PAUSED" })));
+    made.receive(listed(41, false, true));
+    await made.extend(() => {
+      made.receive(changed(42, summary("a", 1), false));
+      return Promise.resolve({ runs: [summary("c", 3), summary("b", 2), summary("a", 1)], more: false });
+    });
+    expect([ids(made), made.state.more, made.state.runs[0]?.status]).toEqual([["c", "b"], false, "PAUSED"]);
+    made.receive(changed(43, summary("b", 2), false));
+    expect(ids(made)).toEqual(["c"]);
+  });
+
   it("takes on what matches, and off what doesn't any more", () => {
     const made = list();
     made.receive(listed(41));

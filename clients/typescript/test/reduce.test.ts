@@ -40,6 +40,28 @@ function told(view: RunView): Partial<Facts> {
   };
 }
 
+it("a question that is escalated is for those who are asked as well, and nobody's claim", () => {
+  const events = byName["reminded"]!;
+  const at = events.findIndex((event) => event.event === "InteractionEscalated");
+  const [before, after] = [at, at + 1].map((end) => fold(events.slice(0, end)).pending[0]!.requirement);
+  expect(before!.assignees).toEqual(["ana"]);
+  expect(after!.assignees).toEqual(["ana", "group:leads"]);
+  expect(after!.claim).toBeUndefined();
+});
+
+it("who stands in for somebody is asked as well, and ends no claim", () => {
+  const events = byName["claimed"]!;
+  const claim = events.findLastIndex((event) => event.event === "InteractionClaimed");
+  const before = fold(events.slice(0, claim + 1));
+  const handed = events.find((event) => event.event === "InteractionDelegated")! as RunEvent;
+  const event_index = (before.lastIndex ?? 0) + 1;
+  const event = { ...handed, event_index, absent: true, assignees: ["ana", "dan"] } as RunEvent;
+  const asked = fold([event], before).pending[0]!.requirement;
+  expect(asked.assignees).toEqual(["ana", "dan"]);
+  expect(asked.claim).toEqual(before.pending[0]!.requirement.claim);
+  expect(asked.claim).toBeDefined();
+});
+
 describe.each(recorded)("the recorded run $name", ({ events, facts }) => {
   it("is folded to what the server's fold came to, at each place", () => {
     for (const fact of facts) {
@@ -279,5 +301,37 @@ describe("long runs", () => {
     expect(view.steps.latest(["step"])!.text.length).toBe(100_000);
     expect(view.log.length).toBeLessThanOrEqual(200);
     expect(views.map((each) => each.steps.latest(["step"])!.pieces.length)).toEqual([1, 25_001, 50_001, 75_001]);
+  });
+});
+
+describe("a claim", () => {
+  const about = {
+    ...{ epoch: 1, created_at: 1, workflow_id: "w", run_id: "r", step_id: "s", step_name: "step" },
+    ...{ step_path: ["step"], visit: 1, step_index: 0, requirement_id: "q" },
+  };
+  const asked = { ...about, event: "StepPaused", event_index: 0, requires_confirmation: true } as unknown as RunMessage;
+  const claimed = {
+    ...about,
+    event: "InteractionClaimed",
+    event_index: 1,
+    number: 1,
+    claimed_by: "ana",
+    since: 1,
+    until: 2,
+  };
+  const next = (more: object) => ({ ...about, event_index: 2, number: 2, ...more }) as unknown as RunMessage;
+
+  it.each([
+    [{ event: "InteractionReleased", released_by: "ana" }, undefined, undefined],
+    [{ event: "InteractionDelegated", delegated_by: "ana", to: "bob", assignees: ["bob"] }, undefined, ["bob"]],
+    [
+      { event: "InteractionDelegated", delegated_by: "eve", to: "bob", absent: true, assignees: ["ana", "bob"] },
+      "ana",
+      ["ana", "bob"],
+    ],
+    [{ event: "InteractionEscalated", to: "bob", assignees: ["ana", "bob"] }, undefined, ["ana", "bob"]],
+  ])("after %j is of %s, and asked are %j", (event, by, assignees) => {
+    const [pending] = fold([asked, claimed as unknown as RunMessage, next(event)]).pending;
+    expect([pending?.requirement.claim?.by, pending?.requirement.assignees]).toEqual([by, assignees]);
   });
 });

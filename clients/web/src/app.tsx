@@ -10,6 +10,7 @@ import {
   Monitor,
   Moon,
   PencilLine,
+  Plug,
   Sun,
   Webhook,
   Workflow,
@@ -166,6 +167,7 @@ const PLACES = [
   { to: "/editor", name: "New machine", icon: PencilLine },
   { to: "/errors", name: "Errors", icon: AlertTriangle },
   { to: "/webhooks", name: "Webhooks", icon: Webhook },
+  { to: "/integrations", name: "Integrations", icon: Plug },
 ] as const;
 
 function Finding() {

@@ -227,6 +227,7 @@ class InboxItem(Tolerant):
     priority: Open[Priority] | None = None
     assignees: list[str] | None = None
     policy: RequirementPolicy | None = None
+    due_at: str | None = None
     timeout_at: str | None = None
     requirement: PendingSummary
 

@@ -41,6 +41,7 @@ class PauseEvent(StepEvent):
     requires_response: bool | None = None
     requires_interaction: bool | None = None
     topic: str | None = None
+    source: Literal["interaction"] | str | None = None
     interaction: InteractionQuestion | None = None
     widget: WidgetQuestion | None = None
     confirmation_message: str | None = None

@@ -39,6 +39,7 @@ from interlock.log.port import Log
 from interlock.secrets.port import Vault
 from interlock.store.port import IdempotencyKey, Store
 from interlock.telemetry.counters import Counters
+from interlock.workflow.activities import Asks, asks_nobody
 from interlock.workflow.program import FOR_GOOD, Attention, Lifetimes, RunState, next_timer
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, SendSignal, StartWorkflow
 from interlock_protocol.types import JsonValue
@@ -64,6 +65,10 @@ class Engine:
         logic: runs the scripts and the requests of state machines.
         groups: who is in a group by the settings.
         has_absences: whether the substitutes of people who are away are asked, too.
+        asks: asks people what steps ask by themselves.
+
+    Attributes:
+        people: looks up who is behind a name.
     """
 
     def __init__(
@@ -86,6 +91,7 @@ class Engine:
         logic: LogicRunners | None = None,
         groups: Groups | None = None,
         has_absences: bool = False,
+        asks: Asks = asks_nobody,
     ) -> None:
         self.log = log
         self.store = store
@@ -107,8 +113,9 @@ class Engine:
             lifetimes=lifetimes,
             logic=logic or LogicRunners(),
             groups=groups or {},
+            asks=asks,
         )
-        self.traces = ports.traces
+        self.traces, self.people = ports.traces, ports.people
         self._expressions, self._logic, self._settler = ports.expressions, ports.logic, ports.settler
         if self.relay is not None:
             self._settler.on_messages = self.relay.wake
@@ -136,7 +143,7 @@ class Engine:
             vault=vault,
             is_alone=is_alone,
             most_instances=most_instances,
-            people=ports.people,
+            people=self.people,
         )
 
     async def stop(self, grace: float) -> None:
@@ -178,9 +185,20 @@ class Engine:
         """
         return await self._context.in_full(start(self._context, principal, message, key, origin))
 
-    async def ask(self, principal: Principal, message: StartWorkflow, *, key: IdempotencyKey | None = None) -> Accepted:
-        """Accept an interaction durably: a run of the built-in workflow. For the refusals see `commands.start`."""
-        return await self._context.in_full(start(self._context, principal, message, key, verb=Verb.ASK))
+    async def ask(
+        self,
+        principal: Principal,
+        message: StartWorkflow,
+        *,
+        key: IdempotencyKey | None = None,
+        run_id: str | None = None,
+    ) -> Accepted:
+        """Accept an interaction durably: a run of the built-in workflow. For the refusals see `commands.start`.
+
+        Args:
+            run_id: of that run; a new one by default.
+        """
+        return await self._context.in_full(start(self._context, principal, message, key, verb=Verb.ASK, run_id=run_id))
 
     async def tell(self, run_id: str, topic: str, payload: JsonValue, key: str) -> Accepted:
         """Send the outcome of an interaction to a run, once for this key. For the refusals see `commands.signal`."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from interlock.auth import Principal, Verb, may
 from interlock.following.feed import Feed
@@ -61,6 +61,18 @@ def check_may_list(principal: Principal) -> None:
     """
     if not may(principal, Verb.LIST):
         raise Refusal(ErrorCode.FORBIDDEN, "Listing runs needs a token with a workflows: scope.")
+
+
+def check_may_follow(principal: Principal, kind: Literal["runs", "inbox"]) -> None:
+    """Check that the principal may follow lists of this kind.
+
+    Raises:
+        Refusal: `forbidden`.
+    """
+    if kind == "runs":
+        check_may_list(principal)
+    elif not may(principal, Verb.READ_INBOX):
+        raise Refusal(ErrorCode.FORBIDDEN, "An inbox needs a token with a workflows: or interactions: scope.")
 
 
 def seen_by(principal: Principal) -> RunFilter:

@@ -15,7 +15,7 @@ from interlock.following.drafts import Drafts, FollowedDrafts
 from interlock.following.feed import Feed
 from interlock.following.followed import Followed, Listed
 from interlock.following.inbox import FollowedInbox
-from interlock.following.lists import FollowedList, check_may_list
+from interlock.following.lists import FollowedList, check_may_follow
 from interlock.following.looks import Looks
 from interlock.following.presence import Presence
 from interlock.following.sights import Sights
@@ -68,7 +68,7 @@ class Lists:
         Raises:
             Refusal: `forbidden`, or `invalid_message` if there are too many.
         """
-        check_may_list(principal)
+        check_may_follow(principal, "inbox" if isinstance(asked, FollowInbox) else "runs")
         kind: Kind = "inbox" if isinstance(asked, FollowInbox) else "runs"
         if (kind, asked.list) not in self._followed and len(self._followed) >= MAX_LISTS:
             sentence = f"A connection follows at most {MAX_LISTS} lists; send unfollow-{kind} for one of them first."
@@ -111,8 +111,8 @@ class Lists:
             Refusal: `forbidden`: its bearer may not list runs; all lists are closed.
         """
         try:
-            if self._followed:
-                check_may_list(principal)
+            for kind, _ in self._followed:
+                check_may_follow(principal, kind)
         except Refusal:
             self.clear()
             raise

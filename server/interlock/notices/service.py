@@ -240,7 +240,7 @@ class Spreading:
         """Leave the messages for all who are to be told."""
         await self._notices.spread(notice, detail)
 
-    def failed(self, notice: Pause, detail: str, error: Exception, *, is_last: bool) -> None:
+    async def failed(self, notice: Pause, detail: str, error: Exception, *, is_last: bool) -> None:
         """Say so in the log."""
         about = {"run_id": notice.run_id, "requirement_id": notice.requirement["id"], "is_last": is_last}
         logger.error("notice_not_spread", **about, exc_info=error)
@@ -263,7 +263,7 @@ class Telling:
         """Tell the person whose id `detail` is, or the room."""
         await self._notices.tell(self._channel, notice, detail)
 
-    def failed(self, notice: Pause, detail: str, error: Exception, *, is_last: bool) -> None:
+    async def failed(self, notice: Pause, detail: str, error: Exception, *, is_last: bool) -> None:
         """Say so in the log."""
         about = {
             "channel": self._channel.name,

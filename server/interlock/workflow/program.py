@@ -42,7 +42,7 @@ from interlock.workflow.decide.climb import climbed
 from interlock.workflow.decide.decided import Decided
 from interlock.workflow.decide.merge import Echoed
 from interlock.workflow.decide.merge import refused as wrong_answer
-from interlock.workflow.decide.signal import BY_INTERACTIONS, Sent, Signal, send
+from interlock.workflow.decide.signal import Sent, Signal, send
 from interlock.workflow.decide.standing import Decider
 from interlock.workflow.declare import templates
 from interlock.workflow.declare.business import OFFICE, Office
@@ -58,6 +58,7 @@ from interlock.workflow.run.lifetimes import DAY_MS, EXPIRED_BY, FOR_GOOD, INSTA
 from interlock.workflow.run.machine_view import stay_of
 from interlock.workflow.run.milestones import payload
 from interlock.workflow.run.policy import Part
+from interlock.workflow.run.signals import BY_INTERACTIONS
 from interlock.workflow.run.state import (
     REDUCER_VERSION,
     TIMEOUT,

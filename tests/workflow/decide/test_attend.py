@@ -11,7 +11,7 @@ from tests.workflow.simulation import Simulation, says, who
 
 from interlock import Confirm, Quorum, Review, Signal, Step, Workflow
 from interlock.workflow.decide.attend import Attention
-from interlock.workflow.declare.interactions import said_by_message
+from interlock.workflow.declare.interactions import ByMessage
 from interlock.workflow.run.attending import LEASE_MS, MOST_MS
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import Claim, Delegate, Release
@@ -164,7 +164,7 @@ def test_what_a_signal_answers_is_claimed_by_nobody() -> None:
 def test_question_that_is_claimed_or_handed_over_is_taken_back_all_the_same() -> None:
     message: Any = {"type": "approval", "message": "Deploy?", "spec": {"mode": "confirm"}, "assignees": OPS}
     for model, fields in ((Claim, {}), (Delegate, {"to": "cat"})):
-        step = Step("s", says("done"), human_review=said_by_message("back"))
+        step = Step("s", says("done"), human_review=ByMessage(taken_back_by="back"))
         run = Simulation(Workflow("w", steps=[step]), input=message).run()
         attend(run, "ana", model, **fields)
         run.signal("back")

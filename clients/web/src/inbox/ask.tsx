@@ -47,7 +47,7 @@ export function AskSomebody() {
   return (
     <>
       <Button small tone="quiet" onPress={() => setOpen(true)}>
-        <MessageCirclePlus size={14} aria-hidden /> Ask somebody…
+        <MessageCirclePlus size={14} aria-hidden /> <span className="for-room">Ask somebody…</span>
       </Button>
       <Dialog title="Ask somebody" isOpen={isOpen} onClose={() => setOpen(false)}>
         <AskForm onClose={() => setOpen(false)} />

@@ -189,7 +189,7 @@ function Head({ count, more, onHelp }: { count: number | null; more: boolean; on
       <AskSomebody />
       <TellMe />
       <Button small tone="quiet" onPress={askForPalette}>
-        <Command size={14} aria-hidden /> Find
+        <Command size={14} aria-hidden /> <span className="for-room">Find</span>
       </Button>
       <span className="for-keys">
         <Button small tone="quiet" onPress={onHelp}>
@@ -208,7 +208,7 @@ function TellMe() {
   const Sign = isOn ? BellRing : Bell;
   return (
     <Button small tone="quiet" onPress={() => (isOn ? turnOff() : void turnOn())}>
-      <Sign size={14} aria-hidden /> {isOn ? "Stop notifying" : "Notify me"}
+      <Sign size={14} aria-hidden /> <span className="for-room">{isOn ? "Stop notifying" : "Notify me"}</span>
     </Button>
   );
 }

@@ -19,13 +19,13 @@ import { iconOf } from "../pauses/icons.ts";
 import { useScene } from "../pauses/run-context.ts";
 import { RunStage } from "../pauses/stage.tsx";
 import { rule } from "../pauses/votes.tsx";
-import { asksOf } from "../pauses/words.ts";
+import { asksOf, dueOf } from "../pauses/words.ts";
 import { RunFault } from "../run/fault.tsx";
 import { pathOf } from "../run/paths.ts";
 import { useWorkflows } from "../session/workflows.ts";
 import { Button } from "../ui/button.tsx";
 import { Checkbox } from "../ui/fields.tsx";
-import { leftOf, timeOf } from "../ui/format.ts";
+import { leftOf, minuteOf } from "../ui/format.ts";
 import { Skeleton } from "../ui/notice.tsx";
 import { Ago, useServerNow } from "../ui/time.tsx";
 import type { Choosable } from "./bulk.tsx";
@@ -116,6 +116,7 @@ function Facts({ item, waits: { run }, isOpen }: Choosable & { isOpen: boolean }
           <Users size={12} aria-hidden /> {rule(item.policy)}
         </span>
       )}
+      {item.due_at !== null && !isOpen && <DueIn at={item.due_at} />}
       {item.timeout_at !== null && !isOpen && <Left at={item.timeout_at} />}
       <span className="hint inbox-whose">
         <Link href={pathOf({ runId: run.run_id, workflowId: run.workflow_id })} className="link">
@@ -133,7 +134,7 @@ function On({ claim: said }: { claim: RequirementClaim }) {
   const claim = useClaim(said);
   if (claim === null) return null;
   return (
-    <span className="badge busy-still" title={`Until ${timeOf(claim.until)}`}>
+    <span className="badge busy-still" title={`Until ${minuteOf(claim.until)}`}>
       <UserCheck size={12} aria-hidden /> {claim.by === userId ? "You are on it" : `${claim.by} is on it`}
     </span>
   );
@@ -165,6 +166,16 @@ function Decidable(props: { question: Question; saidAbove: string; onDecided: ()
 
 /** Less than this, and it has to be done now. */
 const SOON_MS = 60 * 60 * 1000;
+
+function DueIn({ at }: { at: number }) {
+  const left = at - useServerNow();
+  return (
+    <span className={left < SOON_MS ? "countdown soon" : "countdown"}>
+      {dueOf(left)}
+      {leftOf(Math.abs(left))}
+    </span>
+  );
+}
 
 function Left({ at }: { at: number }) {
   const left = at - useServerNow();

@@ -41,6 +41,8 @@ export interface InboxItem {
   readonly assignees: readonly string[];
   /** In milliseconds since 1970; null where nothing decides but people. */
   readonly timeout_at: number | null;
+  /** Until when an answer is wanted; null where nobody said. */
+  readonly due_at: number | null;
   readonly scope: Scope;
 }
 
@@ -56,9 +58,9 @@ const MOST_SUBJECT = 240;
 /** An item, of what a list of runs says. */
 export function itemOf({ run, pending }: PendingItem, who: Onlooker): InboxItem {
   const { confirmation_message, output_review_message, error_message, interaction } = pending;
-  const at = Date.parse(pending.timeout_at ?? "");
   const assignees = pending.assignees ?? [];
   const [paragraph] = pending.user_input_message?.split("\n\n") ?? [];
+  const about = interaction?.title == null ? pending.subject : (paragraph ?? pending.subject);
   return {
     interaction_id: `${pending.id}.${run.run_id}`,
     run_id: run.run_id,
@@ -76,15 +78,26 @@ export function itemOf({ run, pending }: PendingItem, who: Onlooker): InboxItem 
       output_review_message ??
       error_message ??
       asksOf(pending.kind),
-    subject: lineOf(interaction?.title == null ? pending.subject : (paragraph ?? pending.subject), MOST_SUBJECT),
+    subject: lineOf(about?.replaceAll("\n", " · "), MOST_SUBJECT),
     priority: interaction?.priority ?? "normal",
     policy: pending.policy ?? null,
     claim: pending.claim ?? null,
     step_name: pending.step_name,
     assignees,
-    timeout_at: Number.isNaN(at) ? null : at,
+    timeout_at: timeIn(pending.timeout_at),
+    due_at: timeIn(pending.due_at),
     scope: scopeOf(assignees, run.user_id, who),
   };
+}
+
+function timeIn(said: string | undefined): number | null {
+  const at = Date.parse(said ?? "");
+  return Number.isNaN(at) ? null : at;
+}
+
+/** Until when it wants an answer, or is decided without one. */
+function deadlineOf({ due_at, timeout_at }: InboxItem): number {
+  return Math.min(due_at ?? Infinity, timeout_at ?? Infinity);
 }
 
 function scopeOf(assignees: readonly string[], owner: string, { userId, groups }: Onlooker): Scope {
@@ -159,7 +172,7 @@ export function isAskedFor(item: InboxItem, asked: Asked, nameOf: (workflowId: s
 
 /** The nearest deadline first, then the most urgent, then the newest. */
 export function byUrgency(a: InboxItem, b: InboxItem): number {
-  const [first, second] = [a.timeout_at ?? Infinity, b.timeout_at ?? Infinity];
+  const [first, second] = [deadlineOf(a), deadlineOf(b)];
   if (first !== second) return first < second ? -1 : 1;
   return URGENCY[b.priority] - URGENCY[a.priority] || b.created_at - a.created_at;
 }

@@ -11,7 +11,7 @@ import { useEffect, useState } from "react";
 import { UserCheck, UserRoundPlus } from "lucide-react";
 import type { RequirementClaim } from "@interlock/client";
 import { Button } from "../ui/button.tsx";
-import { timeOf } from "../ui/format.ts";
+import { minuteOf } from "../ui/format.ts";
 import { Notice } from "../ui/notice.tsx";
 import { useServerNow } from "../ui/time.tsx";
 import { errorOf } from "../ui/use-answer.ts";
@@ -36,7 +36,7 @@ export function Claimed({ claim }: { claim: RequirementClaim }) {
       <UserCheck size={16} aria-hidden />
       <span>
         {claim.by === userId ? "You are" : <strong className="name">{claim.by}</strong>}
-        {claim.by === userId ? "" : " is"} on it until {timeOf(claim.until)}
+        {claim.by === userId ? "" : " is"} on it until {minuteOf(claim.until)}
       </span>
     </p>
   );

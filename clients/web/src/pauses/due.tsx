@@ -2,12 +2,12 @@
 
 import { CalendarClock } from "lucide-react";
 import { leftOf } from "../ui/format.ts";
-import { useNow } from "../ui/time.tsx";
+import { useServerNow } from "../ui/time.tsx";
 import { dueOf } from "./words.ts";
 
 /** The time that is left until an answer is due, or since it was; `at` is ISO 8601, by the server's clock. */
 export function Due({ at }: { at: string }) {
-  const left = Date.parse(at) - useNow();
+  const left = Date.parse(at) - useServerNow();
   if (Number.isNaN(left)) return null;
   return (
     <span

@@ -76,7 +76,7 @@ export function delegationOf(event: InteractionDelegated): string {
 
 function ordinalOf(number: number): string {
   const teen = number % 100 > 10 && number % 100 < 14;
-  return `${number}${(!teen && ["th", "st", "nd", "rd"][number % 10]) || "th"}`;
+  return `${number}${(teen ? undefined : ["th", "st", "nd", "rd"][number % 10]) ?? "th"}`;
 }
 
 type Facts = Readonly<Record<string, JsonValue>>;

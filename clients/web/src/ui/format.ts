@@ -14,6 +14,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const minutes = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const date = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const numbers = new Intl.NumberFormat();
@@ -32,6 +33,11 @@ export function counted(value: number, one: string, many = `${one}s`): string {
 export function timeOf(at: number, now = Date.now()): string {
   const time = clock.format(at);
   return new Date(at).toDateString() === new Date(now).toDateString() ? time : `${date.format(at)}, ${time}`;
+}
+
+/** The time of day, to the minute. */
+export function minuteOf(at: number): string {
+  return minutes.format(at);
 }
 
 /** Date and time, whole. */

@@ -55,7 +55,7 @@ class StandIns:
         for person, substitute in away.items():
             await stand_in(context, notice.run_id, str(notice.requirement["id"]), person, substitute)
 
-    def failed(self, notice: PauseNotice, detail: str, error: Exception, *, is_last: bool) -> None:
+    async def failed(self, notice: PauseNotice, detail: str, error: Exception, *, is_last: bool) -> None:
         """Say so in the log; it is tried again."""
         about = {"run_id": notice.run_id, "requirement_id": notice.requirement["id"]}
         logger.error("substitute_not_asked", **about, exc_info=error)

@@ -41,6 +41,7 @@ from interlock.secrets.port import Vault
 from interlock.store.port import Store, StoreUnavailable
 from interlock.telemetry.counters import Counters
 from interlock.telemetry.tracing import Traces
+from interlock.workflow.activities import Asks, asks_nobody
 from interlock.workflow.program import FOR_GOOD, Advance, Draft, Lifetimes, Path, Program, RunState, Work
 from interlock_protocol.types import RunStatus
 from interlock_protocol.values import NotWire
@@ -95,6 +96,7 @@ class Ports:
     lifetimes: Lifetimes = FOR_GOOD
     threads: Threads = field(default_factory=Threads)
     groups: Groups = field(default_factory=dict)
+    asks: Asks = asks_nobody
     settler: Settler = field(init=False)
 
     def __post_init__(self) -> None:
@@ -156,6 +158,7 @@ class Driver:
             ports.store,
             ports.vault,
             counters=ports.counters,
+            asks=ports.asks,
         )
         self._draining = False
         self._is_ending = False

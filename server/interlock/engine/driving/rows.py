@@ -237,7 +237,8 @@ def _act(act: Act) -> Noted:
 
 def _milestone(state: RunState, each: Milestone) -> FoundMilestone:
     data = to_json(payload(state, each)).decode()
-    return FoundMilestone(epoch=each.epoch, index=each.index, at=each.at, event=each.event.value, data=data)
+    index = each.index if each.asked_at is None else each.asked_at
+    return FoundMilestone(epoch=each.epoch, index=index, at=each.at, event=each.event.value, data=data)
 
 
 _SUMMARY = (

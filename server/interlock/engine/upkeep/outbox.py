@@ -101,7 +101,7 @@ class Listener(Protocol):
     async def tell(self, notice: PauseNotice, detail: str) -> None:
         """Tell of a pause; `detail` is what the message's subject has behind the requirement's id."""
 
-    def failed(self, notice: PauseNotice, detail: str, error: Exception, *, is_last: bool) -> None:
+    async def failed(self, notice: PauseNotice, detail: str, error: Exception, *, is_last: bool) -> None:
         """Note that `tell` raised; `is_last` if it isn't told again."""
 
 
@@ -125,7 +125,7 @@ class Hook:
         if inspect.isawaitable(returned):
             await returned
 
-    def failed(self, notice: PauseNotice, detail: str, error: Exception, *, is_last: bool) -> None:
+    async def failed(self, notice: PauseNotice, detail: str, error: Exception, *, is_last: bool) -> None:
         """As `Listener.failed`."""
         about = {"run_id": notice.run_id, "requirement_id": notice.requirement["id"]}
         logger.error("on_pause_failed", **about, exc_info=error)
@@ -236,7 +236,7 @@ class _Delivery:
                 now, topic = self._clock.now_ms(), self._listener.topic
                 is_last = not await self._outbox.put_off_message(topic, notice.run_id, subject, now, patience)
         finally:
-            self._listener.failed(notice, detail, error, is_last=is_last)
+            await self._listener.failed(notice, detail, error, is_last=is_last)
 
     def _notice(self, state: RunState, requirement_id: str, again: str) -> PauseNotice | None:
         requirement = state.requirements.get(requirement_id)

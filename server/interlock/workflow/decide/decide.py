@@ -51,11 +51,10 @@ from interlock.workflow.declare.forms import is_same
 from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.declare.widgets import EVENT, done_in
 from interlock.workflow.run.advance import started
-from interlock.workflow.run.answers import outcome_of
 from interlock.workflow.run.attending import behind
 from interlock.workflow.run.changed_definition import is_about_definition
 from interlock.workflow.run.events import Draft, run_event, step_facts
-from interlock.workflow.run.policy import Part, is_resolved
+from interlock.workflow.run.policy import Part, is_resolved, outcome_of
 from interlock.workflow.run.scope import place_at
 from interlock.workflow.run.signals import matches, topic_of
 from interlock.workflow.run.state import TIMEOUT, TOOLS, Requirement, Resolution, RunState, node_at, response_id

@@ -12,7 +12,7 @@ Source: `docs/approvals.md`, "When nobody answers".
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from interlock.workflow.declare.business import OFFICE, Office, Span, fault_of_span, time_after
@@ -23,24 +23,6 @@ from interlock_protocol.types import JsonObject
 MAX_SECONDS: Final = 100 * 366 * 24 * 3600.0
 MOST_REMINDERS: Final = 20
 MOST_LEVELS: Final = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Ladder:
-    """The part of a review that says what happens while nobody answers.
-
-    Args:
-        reminders: after which times whoever is asked is told again.
-        escalate: after which times who else is asked: `(time, user id or group:NAME)`.
-        due: until when an answer is wanted; then whoever is asked is told again, and nothing is decided.
-
-    Times are numbers of seconds, or `BusinessTime`.
-    """
-
-    _: KW_ONLY
-    reminders: Sequence[Span] = ()
-    escalate: Sequence[tuple[Span, str]] = ()
-    due: Span | None = None
 
 
 class Laddered(Protocol):

@@ -11,24 +11,25 @@ Source: `docs/workflows.md`, "Asking people" and "Timeouts".
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
-from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar, Final, Protocol, TypeAlias
+from dataclasses import KW_ONLY, dataclass, fields
+from typing import Any, ClassVar, Final, Literal, Protocol, TypeAlias
 
 from pydantic import BaseModel
 
 from interlock.workflow.declare.business import Span
+from interlock.workflow.declare.deciding import Decided, Timed
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.forms import UserInputField, fields_of
 from interlock.workflow.declare.interactions import Interaction, check_declared
 from interlock.workflow.declare.io import StepOutput
-from interlock.workflow.declare.ladder import MAX_SECONDS, Ladder, check_ladder
-from interlock.workflow.declare.policies import Declared, check_policy, rule_of
+from interlock.workflow.declare.ladder import MAX_SECONDS, check_ladder
+from interlock.workflow.declare.policies import check_policy, rule_of
 from interlock.workflow.declare.values import check_name, check_text, legible
 from interlock.workflow.declare.widgets import Widget
 from interlock.workflow.declare.widgets import check_declared as check_widget
 from interlock_protocol.namespaces import is_topic
 from interlock_protocol.requirements import RESPONSE, SIGNAL, WIDGET
-from interlock_protocol.types import OnReject, OnTimeout, StepType
+from interlock_protocol.types import OnReject, StepType
 from interlock_protocol.values import END_INT
 
 MAX_TIMEOUT: Final = MAX_SECONDS
@@ -38,7 +39,7 @@ When: TypeAlias = Callable[[StepOutput], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Confirm(Ladder):
+class Confirm(Decided):
     """Ask a person to confirm or reject before the node runs.
 
     Args:
@@ -50,24 +51,17 @@ class Confirm(Ladder):
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
-        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
+        reminders, escalate, due: what happens while nobody decides: see `docs/approvals.md`.
     """
 
     message: str | None = None
     _: KW_ONLY
     on_reject: OnReject = "skip"
     allowed_on_reject: Sequence[OnReject] | None = None
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Ask(Ladder):
+class Ask(Decided):
     """Ask a person to fill in a form before the step runs; the answer is `step_input.user_input`.
 
     Args:
@@ -78,19 +72,11 @@ class Ask(Ladder):
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
-        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
+        reminders, escalate, due: what happens while nobody decides: see `docs/approvals.md`.
     """
 
     schema: type[BaseModel] | Sequence[UserInputField]
     message: str | None = None
-    _: KW_ONLY
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
     def __post_init__(self) -> None:
         if not self.fields:
@@ -108,13 +94,15 @@ class Ask(Ladder):
 
 
 @dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(Timed):
     """Wait for a signal before the node runs; what was sent with it is `step_input.signal`. No person decides this.
 
     Args:
         topic: which signals: 1 to 128 letters and digits of ASCII, `_`, `.`, `:` and `-`.
         timeout: how long to wait, in seconds; None means forever.
         on_timeout: what happens then: `cancel` the run, `skip` the node, or `approve`: go on without a signal.
+        source: `interaction` takes only the outcome of an interaction that is linked to the run and this topic, as the
+            server tells it; anybody else's signal is refused, or left alone.
     """
 
     assignees: ClassVar[None] = None
@@ -128,12 +116,11 @@ class Signal:
 
     topic: str
     _: KW_ONLY
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
+    source: Literal["interaction"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Resume(Ladder):
+class Resume(Decided):
     """Ask a person for the input with which a halted state machine goes on. The halt says what fits.
 
     Args:
@@ -145,24 +132,17 @@ class Resume(Ladder):
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
-        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
+        reminders, escalate, due: what happens while nobody decides: see `docs/approvals.md`.
     """
 
     _: KW_ONLY
     signal: str | None = None
     is_asked: bool = True
     widget: Widget | None = None
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Choose(Ladder):
+class Choose(Decided):
     """Ask a person which routes of a Router to take.
 
     Args:
@@ -173,23 +153,16 @@ class Choose(Ladder):
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
-        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
+        reminders, escalate, due: what happens while nobody decides: see `docs/approvals.md`.
     """
 
     message: str | None = None
     _: KW_ONLY
     multiple: bool = False
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Review(Ladder):
+class Review(Decided):
     """Ask a person about an output: of a Step or a Router, or of each iteration of a Loop.
 
     Args:
@@ -204,7 +177,7 @@ class Review(Ladder):
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
-        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
+        reminders, escalate, due: what happens while nobody decides: see `docs/approvals.md`.
     """
 
     message: str | None = None
@@ -213,17 +186,10 @@ class Review(Ladder):
     on_reject: OnReject = "skip"
     allowed_on_reject: Sequence[OnReject] | None = None
     max_retries: int = 3
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class ToolReview(Ladder):
+class ToolReview(Decided):
     """Who decides on the tools that a step's agent asks about, and how long that may take.
 
     Without it, an agent asks its run's owner, without a timeout.
@@ -234,21 +200,12 @@ class ToolReview(Ladder):
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
-        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
+        reminders, escalate, due: what happens while nobody decides: see `docs/approvals.md`.
     """
-
-    _: KW_ONLY
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorReview(Ladder):
+class ErrorReview(Decided):
     """Who decides about a step that failed (`on_error="pause"`), and how long that may take.
 
     Args:
@@ -257,17 +214,8 @@ class ErrorReview(Ladder):
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
-        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
+        reminders, escalate, due: what happens while nobody decides: see `docs/approvals.md`.
     """
-
-    _: KW_ONLY
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
 
 Gate: TypeAlias = Signal | Confirm | Ask | Interaction | Widget | Choose | Resume
@@ -371,7 +319,7 @@ def allowed_on_reject(kind: StepType, review: Confirm | Review) -> tuple[OnRejec
 
 
 @dataclass(frozen=True, slots=True)
-class HumanReview(Ladder):
+class HumanReview(Decided):
     """The all-in-one spelling of `Confirm`, `Ask`, `Choose` and `Review`; it expands into these.
 
     Args:
@@ -397,29 +345,11 @@ class HumanReview(Ladder):
     output_review_message: str | None = None
     on_reject: OnReject = "skip"
     max_retries: int = 3
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
     def expand(self) -> tuple[AnyReview, ...]:
         """The reviews that this stands for."""
         reviewed = self.requires_output_review or self.requires_iteration_review
-        common: dict[str, Any] = {
-            "timeout": self.timeout,
-            "on_timeout": self.on_timeout,
-            "assignees": self.assignees,
-            "policy": self.policy,
-            "distinct_from": self.distinct_from,
-            "exclude_starter": self.exclude_starter,
-            "bind": self.bind,
-            "reminders": self.reminders,
-            "escalate": self.escalate,
-            "due": self.due,
-        }
+        common: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(Decided)}
         reviews: list[AnyReview] = []
         if self.requires_confirmation:
             # `retry` belongs to the review of the output; before there is an output, a rejection skips.
@@ -464,15 +394,15 @@ def reviews_of(kind: StepType, declared: HumanReviews, *, place: str) -> Reviews
     allowed = REVIEWS_OF[kind]
     found: Reviews = {}
     for review in _expanded(declared, place=place):
-        name = type(review).__name__
-        if type(review) not in allowed:
+        name, sort = type(review).__name__, next((each for each in allowed if isinstance(review, each)), None)
+        if sort is None:
             can = ", ".join(each.__name__ for each in allowed)
             article = "an" if name[0] in "AE" else "a"
             raise DeclarationError(f"{place}: a {kind} can't have {article} {name}; it can have: {can}.")
-        if type(review) in found:
+        if sort in found:
             raise DeclarationError(f"{place}: two {name} reviews on one {kind}; keep one.")
         _check(kind, review, place=place)
-        found[type(review)] = review
+        found[sort] = review
     return {each: found[each] for each in allowed if each in found}
 
 
@@ -502,6 +432,8 @@ def _check(kind: StepType, review: AnyReview, *, place: str) -> None:
     if isinstance(review, Signal) and not (isinstance(review.topic, str) and is_topic(review.topic)):
         sentence = "a topic has 1 to 128 letters and digits of ASCII, `_`, `.`, `:` and `-`"
         raise DeclarationError(f"{place}: {sentence}, unlike {legible(repr(review.topic))}.")
+    if isinstance(review, Signal) and review.source not in (None, "interaction"):
+        raise DeclarationError(f"{place}: the source of a Signal is 'interaction', or left out, not {review.source!r}.")
     _check_timeout(review, place=place)
     if isinstance(review, Interaction):
         check_declared(review, place)

@@ -25,7 +25,7 @@ from interlock.workflow.run.acts import note_act
 from interlock.workflow.run.answers import continued, fold_own, responded, signal_received, without_secrets
 from interlock.workflow.run.attending import ATTENDING, attended
 from interlock.workflow.run.errors import note_failed_run, note_failed_step
-from interlock.workflow.run.milestones import note_created, note_ended, note_halted
+from interlock.workflow.run.milestones import note_created, note_ended, note_given_up, note_halted
 from interlock.workflow.run.policy import parts_of
 from interlock.workflow.run.state import (
     REVIEWS,
@@ -39,7 +39,7 @@ from interlock.workflow.run.state import (
     resolution_key,
     walk,
 )
-from interlock.workflow.run.untold import Asked
+from interlock.workflow.run.untold import Asked, move
 from interlock_protocol import typed
 from interlock_protocol.messages import RUN_EVENTS
 from interlock_protocol.types import PathPart, RunStatus
@@ -95,8 +95,7 @@ def shift(state: RunState, first: int, by: int) -> None:
         if patch.index >= first:
             patch.index += by
     for untold in state.untold:
-        if untold.index >= first:
-            untold.index += by
+        move(untold, first, by)
     for node in walk(state.nodes):
         if node.started_index >= first:
             node.started_index += by
@@ -305,6 +304,7 @@ def _steps_withdrawn(state: RunState, event: typed.StepsWithdrawn, _: Mapping[st
     for id_ in event["requirement_ids"]:
         if id_ in state.requirements:
             state.withdrawn[id_] = state.requirements.pop(id_)
+            note_given_up(state, state.withdrawn[id_], event["created_at"], None)
     for path in event["step_paths"]:
         node = node_at(state, path)
         if node is not None:

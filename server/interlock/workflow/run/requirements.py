@@ -20,7 +20,7 @@ from interlock.workflow.containers.port import Scope
 from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare import presentations
 from interlock.workflow.declare.business import OFFICE, Office
-from interlock.workflow.declare.interactions import Interaction
+from interlock.workflow.declare.interactions import ByMessage, Interaction
 from interlock.workflow.declare.io import cut
 from interlock.workflow.declare.ladder import Rungs, rungs_of
 from interlock.workflow.declare.places import Place
@@ -48,6 +48,7 @@ from interlock_protocol.types import JsonObject, OnReject
 
 _SHOWN = (
     "topic",
+    "source",
     "interaction",
     "widget",
     "confirmation_message",
@@ -265,7 +266,7 @@ def _filled_form(place: Place, node: NodeState) -> list[dict[str, Any]] | None:
 def _facts_of_interaction(review: Interaction) -> dict[str, Any]:
     """What an interaction asks; its form also as clients have it that know no specs."""
     facts: dict[str, Any] = {"interaction": review.shown, "user_input_message": review.message}
-    facts["topic"] = review.taken_back_by
+    facts["topic"] = review.taken_back_by if isinstance(review, ByMessage) else None
     if review.fields is not None:
         facts["user_input_schema"] = presentations.schema_of({"type": "form", "fields": review.spec["fields"]})
     return facts
@@ -288,7 +289,7 @@ def _own_facts(place: Place, node: NodeState, review: AnyReview) -> dict[str, An
         facts["on_reject"], facts["allowed_on_reject"] = rejections(place, node, review)
     match review:
         case Signal(topic) | Resume(signal=topic):
-            facts["topic"] = topic
+            facts.update(topic=topic, source=getattr(review, "source", None))
         case Confirm():
             facts["confirmation_message"] = review.message
         case Ask():

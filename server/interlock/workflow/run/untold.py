@@ -52,6 +52,11 @@ class MilestoneEvent(StrEnum):
     COMPLETED = "workflow.instance.completed"
     FAILED = "workflow.instance.failed"
     CANCELLED = "workflow.instance.cancelled"
+    INTERACTION_CREATED = "interaction.created"
+    INTERACTION_RESPONDED = "interaction.responded"
+    INTERACTION_COMPLETED = "interaction.completed"
+    INTERACTION_EXPIRED = "interaction.expired"
+    INTERACTION_CANCELLED = "interaction.cancelled"
 
 
 @dataclass(slots=True)
@@ -61,6 +66,7 @@ class Milestone:
     Attributes:
         current_state, data: of the machine that the run is, as they were then.
         facts: what else is told of it.
+        asked_at: where what it ends was asked, if one event may end several: by that it is known when told again.
     """
 
     index: int
@@ -70,6 +76,7 @@ class Milestone:
     current_state: str | None = None
     data: JsonObject = field(default_factory=dict)
     facts: JsonObject = field(default_factory=dict)
+    asked_at: int | None = None
 
 
 @dataclass(slots=True)
@@ -108,3 +115,11 @@ class Act:
 
 
 Untold: TypeAlias = RunError | Milestone | Asked | Act
+
+
+def move(untold: Untold, first: int, by: int) -> None:
+    """Note that what was folded at indexes from `first` on has moved by `by` places."""
+    if untold.index >= first:
+        untold.index += by
+    if isinstance(untold, Milestone) and untold.asked_at is not None and untold.asked_at >= first:
+        untold.asked_at += by

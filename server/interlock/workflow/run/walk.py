@@ -41,7 +41,7 @@ from interlock.workflow.containers.port import (
 from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare.business import OFFICE, Office
 from interlock.workflow.declare.errors import LogicError
-from interlock.workflow.declare.interactions import Interaction, asked_by
+from interlock.workflow.declare.interactions import ByMessage, asked_by
 from interlock.workflow.declare.io import Content
 from interlock.workflow.declare.nodes import Evaluator, OnError, Step, Workflow
 from interlock.workflow.declare.places import Place
@@ -537,7 +537,7 @@ def asks_now(place: Place, node: NodeState | None) -> AnyReview:
 
 def meant(workflow: Workflow, state: RunState, path: Path, review: AnyReview, now: int) -> AnyReview:
     """A review as it is asked at `path`: the run's message may say it."""
-    if not isinstance(review, Interaction) or not review.by_message:
+    if not isinstance(review, ByMessage):
         return review
     said: Any = scope_at(workflow, state, path).input
     return asked_by(said, now, review.taken_back_by)

@@ -1,26 +1,91 @@
-"""From the body of a creation to the checked message of an interaction's run.
+"""From a question that somebody asks from outside to the checked message of its run.
 
 Law: everything that is wrong is told before anything is asked; what only the run can know (who is in a group) is told
 with the creation, too.
+
+Source: `docs/interactions.md`, "Standalone interactions".
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
-from interlock.http.projects.interaction_shapes import CreateInteraction, InteractionPolicy
-from interlock.http.v1.bodies import invalid
-from interlock.http.v1.errors import ApiError, Code
-from interlock.http.v1.times import read
+from interlock.interactions.workflow import TAKEN_BACK
 from interlock.workflow.declare.errors import DeclarationError
-from interlock.workflow.declare.interactions import MAX_CONTEXT_BYTES, asked_by, faults_in, incompatible
-from interlock.workflow.declare.policies import GROUP
+from interlock.workflow.declare.interactions import (
+    INCOMPATIBLE,
+    MAX_CONTEXT_BYTES,
+    MAX_MESSAGE,
+    MAX_TITLE,
+    asked_by,
+    faults_in,
+    incompatible,
+)
+from interlock.workflow.declare.policies import GROUP, MAX_VOTERS
 from interlock.workflow.declare.reviews import reviews_of
 from interlock_protocol.limits import KIB
-from interlock_protocol.types import JsonObject
+from interlock_protocol.messages import Name, Topic
+from interlock_protocol.types import AnyJson, BoundedObject, InteractionType, JsonObject, PolicyType, Priority
+
+Count = Annotated[int, Field(ge=1, le=MAX_VOTERS, strict=True)]
+
+
+class TargetActor(BaseModel):
+    """Whom an interaction is for: a member or an agent by their user id, or a group by its name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["member", "agent", "group"]
+    id: Name
+
+
+class InteractionPolicy(BaseModel):
+    """How several decide together: see `docs/approvals.md`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: PolicyType
+    n: Count | None = None
+    veto: bool | None = None
+    of: list[Name] | None = None
+    order: list[Name] | None = None
+
+
+class Question(BaseModel):
+    """A question, whom it is for, and which run waits for the outcome, if one does."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: InteractionType
+    spec: BoundedObject
+    target_actor: TargetActor
+    message: Annotated[str, Field(min_length=1, max_length=MAX_MESSAGE)]
+    title: Annotated[str, Field(min_length=1, max_length=MAX_TITLE)] | None = None
+    context: AnyJson = None
+    run_id: Name | None = Field(None, description="the run that waits for the outcome; with `topic`")
+    topic: Topic | None = Field(None, description="of the signal that brings it the outcome")
+    routing: Literal["first_responder", "all_members"] | None = Field(None, description="of a group")
+    policy: InteractionPolicy | None = Field(None, description="instead of `routing`")
+    distinct_from: list[Name] | None = None
+    exclude_starter: bool = Field(False, description="whoever creates it may not respond")
+    priority: Priority | None = None
+
+
+class WrongQuestion(Exception):  # noqa: N818 - says what it is about
+    """What is wrong with a question, each as the `field` and the `error`.
+
+    Attributes:
+        code: `incompatible_mode`, or None.
+    """
+
+    def __init__(self, faults: list[dict[str, str]], code: str | None = None) -> None:
+        super().__init__("; ".join(f"{each['field']} {each['error']}" for each in faults))
+        self.faults = faults
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +101,16 @@ class Asked:
         return None if run_id is None or topic is None else (str(run_id), str(topic))
 
 
-def asked_in(said: CreateInteraction, now: int) -> Asked:
-    """Check a body.
+def asked_in(said: Question, expires_at: int | None, due_at: int | None, now: int) -> Asked:
+    """Check a question.
+
+    Args:
+        expires_at, due_at: in milliseconds since 1970, as `now`.
 
     Raises:
-        ApiError: `incompatible_mode` or `invalid_request`.
+        WrongQuestion: it can't be asked.
     """
     _check_spec(said)
-    expires_at, due_at = read(said.expires_at, "expires_at"), read(said.due_at, "due_at")
     faults = [*_faults_of_link(said), *_faults_of_target(said)]
     if expires_at is not None and expires_at <= now:
         faults.append({"field": "expires_at", "error": "has passed; give a time to come"})
@@ -54,7 +121,7 @@ def asked_in(said: CreateInteraction, now: int) -> Asked:
     if len(to_json(said.context)) > MAX_CONTEXT_BYTES:
         faults.append({"field": "context", "error": f"has more than {MAX_CONTEXT_BYTES // KIB} KiB; send less"})
     if faults:
-        raise invalid(faults)
+        raise WrongQuestion(faults)
     target = said.target_actor
     # Without a policy, whoever of those who are asked responds first decides.
     policy = said.policy or (InteractionPolicy(type="all_members") if said.routing == "all_members" else None)
@@ -75,24 +142,24 @@ def asked_in(said: CreateInteraction, now: int) -> Asked:
     return asked
 
 
-def _check_spec(said: CreateInteraction) -> None:
+def _check_spec(said: Question) -> None:
     unfit = incompatible(said.type, said.spec.get("mode"))
     if unfit is not None:
         sentence = f"{unfit[0].upper()}{unfit[1:]}."
-        raise ApiError(Code.INCOMPATIBLE_MODE, sentence, [{"field": "spec.mode", "error": sentence}])
+        raise WrongQuestion([{"field": "spec.mode", "error": sentence}], INCOMPATIBLE)
     faults = [{"field": fault.path, "error": fault.message} for fault in faults_in(said.spec)]
     if faults:
-        raise invalid(faults)
+        raise WrongQuestion(faults)
 
 
-def _faults_of_link(said: CreateInteraction) -> list[dict[str, str]]:
+def _faults_of_link(said: Question) -> list[dict[str, str]]:
     if (said.run_id is None) == (said.topic is None):
         return []
     missing = "topic" if said.topic is None else "run_id"
     return [{"field": missing, "error": "is missing: run_id and topic come together, or not at all"}]
 
 
-def _faults_of_target(said: CreateInteraction) -> list[dict[str, str]]:
+def _faults_of_target(said: Question) -> list[dict[str, str]]:
     how = [name for name in ("routing", "policy") if getattr(said, name) is not None]
     if len(how) == 2:
         return [{"field": "routing", "error": "and `policy` both say how several decide; keep one"}]
@@ -106,8 +173,8 @@ def _faults_of_target(said: CreateInteraction) -> list[dict[str, str]]:
 def _check_policy(message: JsonObject, now: int) -> None:
     """Check what is said of who decides, by the rules of every review."""
     try:
-        reviews_of("Step", asked_by(message, now), place="The interaction")
+        reviews_of("Step", asked_by(message, now, TAKEN_BACK), place="The interaction")
     except (DeclarationError, KeyError, TypeError) as error:
         said = str(error).removeprefix("The interaction: ")
         missing = "the policy lacks what it needs" if isinstance(error, KeyError | TypeError) else said.rstrip(".")
-        raise invalid([{"field": "policy", "error": f": {missing}"}]) from None
+        raise WrongQuestion([{"field": "policy", "error": f": {missing}"}]) from None
