@@ -3,7 +3,16 @@ import { expect, test } from "vitest";
 import { hunks } from "../../src/pauses/hunks.ts";
 import { sentenceOf } from "../../src/pauses/refusal.tsx";
 import { kindOfTool, questionsOf } from "../../src/pauses/tool-kinds.ts";
-import { asksOf, decisionOf, delegationOf, detailsOf, dueOf, escalationOf, reminderOf, toolDecisionOf } from "../../src/pauses/words.ts";
+import {
+  asksOf,
+  decisionOf,
+  delegationOf,
+  detailsOf,
+  dueOf,
+  escalationOf,
+  reminderOf,
+  toolDecisionOf,
+} from "../../src/pauses/words.ts";
 
 test.each([
   [{ confirmed: true }, "Confirmed"],
