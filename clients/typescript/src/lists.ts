@@ -124,12 +124,14 @@ export class RunList implements LiveList {
 
   /**
    * Takes in older runs that match, which were asked for apart (`GET /runs`): they stay, and change, as the others do.
-   * `more` says whether there are still older ones. What the list has already is newer, and what left it while they
-   * were asked for is gone.
+   * `more` says whether there are still older ones; `has` tells which runs the list has by now. What the list has is
+   * newer than what was asked for, and what left it meanwhile is gone.
    */
-  async extend(older: () => Promise<{ runs: readonly RunSummary[]; more: boolean }>): Promise<void> {
+  async extend(
+    older: (has: (runId: string) => boolean) => Promise<{ runs: readonly RunSummary[]; more: boolean }>,
+  ): Promise<void> {
     const gone = (this.#gone = new Set<string>());
-    const { runs, more } = await older();
+    const { runs, more } = await older((runId) => this.#runs.has(runId));
     for (const run of runs) if (!gone.has(run.run_id) && !this.#runs.has(run.run_id)) this.#runs.set(run.run_id, run);
     this.#isStale = true;
     this.#set({ more });

@@ -1,8 +1,10 @@
 /** The pure parts of the inbox and the palette: where one goes on, what is found, what is asked by hand, the server's clock. */
 
 import { expect, test } from "vitest";
+import type { RunSummary } from "@interlock/client";
 import { bodyOf, missingIn, type Draft } from "../src/inbox/asking.ts";
 import { addressOfItem, itemIn, nextAfter } from "../src/inbox/items.ts";
+import { firstWithNews } from "../src/inbox/older.ts";
 import { foundIn } from "../src/palette/found.ts";
 import { clockAhead } from "../src/session/clock.ts";
 
@@ -19,6 +21,23 @@ test.each<[string, string[], string | null]>([
 test("an item is found by its address, whatever its id has", () => {
   const id = "req/1 ü.run?2";
   expect(itemIn(addressOfItem(id).replace("/inbox?", ""))).toBe(id);
+});
+
+test("older runs are looked for from the beginning, past the pages that are listed", async () => {
+  const pages = [["a", "b"], ["c", "d"], ["e"]];
+  const pageAfter = (cursor: string | null) => {
+    const place = Number(cursor ?? 0);
+    const runs = (pages[place] ?? []).map((run_id) => ({ run_id }) as RunSummary);
+    return Promise.resolve({ runs, next_cursor: place + 1 < pages.length ? String(place + 1) : null });
+  };
+  const found = async (listed: string) => {
+    const { runs, more } = await firstWithNews(pageAfter, (id) => listed.includes(id));
+    return [runs.map((run) => run.run_id).join(""), more];
+  };
+  expect(await found("ab")).toEqual(["cd", true]);
+  expect(await found("abc")).toEqual(["cd", true]);
+  expect(await found("abcd")).toEqual(["e", false]);
+  expect(await found("abcde")).toEqual(["e", false]);
 });
 
 const entry = (name: string, hint?: string) => ({ id: name, name, hint });

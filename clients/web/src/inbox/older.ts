@@ -2,7 +2,7 @@
  * What waits in older runs than the live list begins with: fetched page by page, and then as live as the others.
  */
 
-import { useCallback, useRef, useState } from "react";
+import { useCallback, useState } from "react";
 import { InterlockError, type RunSummary } from "@interlock/client";
 import { usePending } from "@interlock/client/react";
 import { useSession } from "../session/context.ts";
@@ -12,39 +12,43 @@ import { errorOf } from "../ui/use-answer.ts";
 /** As many runs as the server lists on a page. */
 const PAGE = 200;
 
-interface Page {
+/** A page of runs, newest first. */
+export interface Page {
   readonly runs: readonly RunSummary[];
   readonly next_cursor: string | null;
 }
 
 /** Brings older ones, while there are `more`. */
 export function useOlder() {
-  const { pending, extend } = usePending();
+  const { extend } = usePending();
   const { token } = useSession();
-  /** Where the next page begins; null at the beginning. */
-  const cursor = useRef<string | null>(null);
   const [isBusy, setBusy] = useState(false);
   const [fault, setFault] = useState<string | null>(null);
   const bring = useCallback(async () => {
     setBusy(true);
     setFault(null);
-    const known = new Set(pending.map(({ run }) => run.run_id));
     try {
-      await extend(async () => {
-        for (;;) {
-          const { runs, next_cursor: next } = await pageAfter(cursor.current, token ?? "");
-          cursor.current = next;
-          // The first pages are of what is listed already.
-          if (next === null || runs.some(({ run_id: id }) => !known.has(id))) return { runs, more: next !== null };
-        }
-      });
+      await extend((has) => firstWithNews((cursor) => pageAfter(cursor, token ?? ""), has));
     } catch (error) {
       setFault(errorOf(error).message);
     } finally {
       setBusy(false);
     }
-  }, [pending, extend, token]);
+  }, [extend, token]);
   return { bring, isBusy, fault };
+}
+
+/** The first page with a run that isn't listed: the list may have begun anew, so it is looked for from the beginning. */
+export async function firstWithNews(
+  pageAfter: (cursor: string | null) => Promise<Page>,
+  has: (runId: string) => boolean,
+): Promise<{ runs: readonly RunSummary[]; more: boolean }> {
+  let cursor: string | null = null;
+  for (;;) {
+    const { runs, next_cursor: next }: Page = await pageAfter(cursor);
+    if (next === null || !runs.every(({ run_id: id }) => has(id))) return { runs, more: next !== null };
+    cursor = next;
+  }
 }
 
 async function pageAfter(cursor: string | null, token: string): Promise<Page> {
