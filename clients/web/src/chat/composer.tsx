@@ -1,7 +1,8 @@
 /**
- * What the next run is started with: a workflow, and a message, a form, or JSON.
+ * What is written below the conversation: the answer to what waits, or what the next run is started with.
  *
  * Laws:
+ * - While something waits, a text answers it (`answering.tsx`); a run is started where the person says so.
  * - What was written stays until the server has the run for certain, also while another page is shown; a text stays
  *   when another workflow is picked.
  * - Enter sends, Shift and Enter begin a new line.
@@ -10,14 +11,18 @@
 import { useMemo, useState } from "react";
 import { Send } from "lucide-react";
 import { InterlockError, type FieldFault, type JsonValue, type Run } from "@interlock/client";
+import { useInterlock } from "@interlock/client/react";
 import { JsonForm } from "../forms/lazy.tsx";
 import { wantsForm } from "../forms/simplified.ts";
+import { CancelButton } from "../run/cancel.tsx";
 import { useWorkflows, type Workflow } from "../session/workflows.ts";
 import { Button } from "../ui/button.tsx";
 import { dropDrafts, useDraft } from "../ui/draft.ts";
 import { Checkbox, Picker, TextField } from "../ui/fields.tsx";
 import { parsed } from "../ui/format.ts";
 import { Notice, Skeleton } from "../ui/notice.tsx";
+import { ANEW, AskedBack, questionOf, Target, useAnswering, type Answering } from "./answering.tsx";
+import { useOpenRuns } from "./open-runs.ts";
 import { select, spoke, useConversation } from "./store.ts";
 
 /** What a `Composer` takes. */
@@ -29,6 +34,8 @@ export interface ComposerProps {
 export function Composer({ start }: ComposerProps) {
   const { workflows, fault, again } = useWorkflows();
   const { workflowId } = useConversation();
+  const answering = useAnswering(useInterlock().connection.userId);
+  const isAnswer = answering.target !== ANEW;
   if (workflows === null) {
     return (
       <div className="composer">
@@ -51,8 +58,9 @@ export function Composer({ start }: ComposerProps) {
   }
   const selected = workflows.find((each) => each.id === workflowId) ?? workflows[0];
   return (
-    <section className="composer" aria-label="New run">
-      {selected && <Message key={selected.id} workflow={selected} start={start} />}
+    <section className="composer" aria-label={isAnswer ? "Answer" : "New run"}>
+      <Target answering={answering} />
+      {selected && <Message workflow={selected} start={start} answering={answering} />}
     </section>
   );
 }
@@ -67,7 +75,9 @@ function WorkflowPicker({ selected }: { selected: string }) {
   return <Picker label="Workflow" bare options={options} value={selected} onChange={select} />;
 }
 
-function Message({ workflow, start }: ComposerProps & { workflow: Workflow }) {
+type MessageProps = ComposerProps & { workflow: Workflow; answering: Answering };
+
+function Message({ workflow, start, answering }: MessageProps) {
   const [sent, setSent] = useState(0);
   const draft = `input/${workflow.id}`;
   const { send, isBusy, error } = useSending(workflow, start, () => {
@@ -75,13 +85,14 @@ function Message({ workflow, start }: ComposerProps & { workflow: Workflow }) {
     setSent((before) => before + 1);
   });
   const faults = useMemo(() => faultsIn(error), [error]);
-  if (!wantsForm(workflow.input_schema))
-    return <TextMessage workflow={workflow} send={send} isBusy={isBusy} error={error} />;
+  const isForm = answering.target === ANEW && wantsForm(workflow.input_schema);
+  if (!isForm)
+    return <TextMessage workflow={workflow} send={send} isBusy={isBusy} error={error} answering={answering} />;
   return (
     <>
       <WorkflowPicker selected={workflow.id} />
       <JsonForm
-        key={sent}
+        key={`${workflow.id} ${sent}`}
         draft={draft}
         schema={workflow.input_schema}
         label={`Input of ${workflow.name}`}
@@ -91,6 +102,9 @@ function Message({ workflow, start }: ComposerProps & { workflow: Workflow }) {
         onSubmit={(values) => void send(values)}
       />
       {error && faults.length === 0 && <Notice tone="fault">{error.message}</Notice>}
+      <div className="actions">
+        <Stop />
+      </div>
     </>
   );
 }
@@ -102,23 +116,24 @@ function faultsIn(error: InterlockError | null): FieldFault[] {
 
 function useSending(workflow: Workflow, start: ComposerProps["start"], onSent: () => void) {
   const [isBusy, setBusy] = useState(false);
-  const [error, setError] = useState<InterlockError | null>(null);
+  const [failed, setFailed] = useState<{ workflowId: string; error: InterlockError } | null>(null);
   const send = async (message: JsonValue): Promise<boolean> => {
     setBusy(true);
-    setError(null);
+    setFailed(null);
     try {
       const run = await start(workflow.id, message);
       spoke({ runId: run.runId, workflowId: workflow.id }, run.view.sessionId);
       onSent();
       return true;
     } catch (fault) {
-      setError(fault instanceof InterlockError ? fault : new InterlockError("internal", String(fault)));
+      const error = fault instanceof InterlockError ? fault : new InterlockError("internal", String(fault));
+      setFailed({ workflowId: workflow.id, error });
       return false;
     } finally {
       setBusy(false);
     }
   };
-  return { send, isBusy, error };
+  return { send, isBusy, error: failed?.workflowId === workflow.id ? failed.error : null };
 }
 
 interface TextMessageProps {
@@ -126,20 +141,31 @@ interface TextMessageProps {
   send: (message: JsonValue) => Promise<boolean>;
   isBusy: boolean;
   error: InterlockError | null;
+  answering: Answering;
 }
 
-function TextMessage({ workflow, send, isBusy, error }: TextMessageProps) {
+function TextMessage({ workflow, send, isBusy, error, answering }: TextMessageProps) {
   const [text, setText] = useDraft("message", "");
-  const [isJson, setJson] = useDraft("message is JSON", false);
+  const [asJson, setJson] = useDraft("message is JSON", false);
   const [fault, setFault] = useState<string | null>(null);
-  const submit = async () => {
+  const isAnswer = answering.target !== ANEW;
+  const isJson = asJson && !isAnswer;
+  const write = (value: string) => {
+    answering.written(value, text);
+    setText(value);
+    setFault(null);
+  };
+  const start = async () => {
     const message = isJson ? parsed(text) : { value: text };
-    if ("fault" in message) {
-      setFault(message.fault);
-      return;
-    }
-    if (!isBusy && (await send(message.value))) setText("");
-    return undefined;
+    if ("fault" in message) setFault(message.fault);
+    else if (!isBusy && (await send(message.value))) setText("");
+  };
+  const submit = () => {
+    if (!isAnswer) return void start();
+    if (text.trim() === "" || answering.isBusy) return;
+    // A form is filled in first: the text stays beside it.
+    const startAnew = () => void (wantsForm(workflow.input_schema) || start());
+    answering.reply(text, { done: () => setText(""), restore: () => setText(text), startAnew });
   };
   return (
     <form
@@ -147,40 +173,58 @@ function TextMessage({ workflow, send, isBusy, error }: TextMessageProps) {
       aria-label="Message"
       onSubmit={(event) => {
         event.preventDefault();
-        void submit();
+        submit();
       }}
     >
       <TextField
         label="Message"
         bare
-        placeholder={`Message to ${workflow.name}`}
+        placeholder={isAnswer ? placeholderOf(answering) : `Message to ${workflow.name}`}
         rows={Math.min(8, Math.max(2, text.split("\n").length))}
         value={text}
         code={isJson}
-        onChange={(value) => {
-          setText(value);
-          setFault(null);
-        }}
-        error={fault ?? error?.message}
+        onChange={write}
+        error={isAnswer ? answering.fault : (fault ?? error?.message)}
         onKeyDown={(event) => {
           if (event.key !== "Enter" || event.shiftKey || isComposing(event)) return event.continuePropagation();
           event.preventDefault();
-          void submit();
+          submit();
           return undefined;
         }}
       />
+      <AskedBack answering={answering} />
       <div className="actions">
-        <WorkflowPicker selected={workflow.id} />
-        <Checkbox isSelected={isJson} onChange={setJson}>
-          JSON<span className="unseen">: the message is JSON</span>
-        </Checkbox>
+        {!isAnswer && <ForANew workflow={workflow} isJson={asJson} onJson={setJson} />}
         <span className="spacer" />
-        <Button type="submit" tone="primary" isPending={isBusy}>
-          <Send size={16} aria-hidden /> Send
+        <Stop />
+        <Button type="submit" tone="primary" isPending={isBusy || answering.isBusy}>
+          <Send size={16} aria-hidden /> {isAnswer ? "Answer" : "Send"}
         </Button>
       </div>
     </form>
   );
+}
+
+function ForANew(props: { workflow: Workflow; isJson: boolean; onJson: (is: boolean) => void }) {
+  return (
+    <>
+      <WorkflowPicker selected={props.workflow.id} />
+      <Checkbox isSelected={props.isJson} onChange={props.onJson}>
+        JSON<span className="unseen">: the message is JSON</span>
+      </Checkbox>
+    </>
+  );
+}
+
+function placeholderOf({ asked, target }: Answering): string {
+  const found = asked.find(({ pending }) => pending.id === target);
+  return found ? `Your answer to “${questionOf(found.pending, 40)}”` : "Your answer";
+}
+
+/** Stops the newest run of the conversation that hasn't ended, after a question. */
+function Stop() {
+  const run = useOpenRuns().at(-1);
+  return run ? <CancelButton view={run.view} cancel={run.cancel} label="Stop" small /> : null;
 }
 
 /** Whether Enter ends a word that is being put together, as in Japanese. */

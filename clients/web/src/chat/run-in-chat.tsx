@@ -21,6 +21,7 @@ import { Notice, Skeleton } from "../ui/notice.tsx";
 import { Status } from "../ui/status.tsx";
 import { Time } from "../ui/time.tsx";
 import { Nodes } from "./node.tsx";
+import { useToldOpen } from "./open-runs.ts";
 import type { Spoken } from "./store.ts";
 
 /** A run, as a part of a conversation. */
@@ -34,6 +35,7 @@ export function RunInChat({ runId, workflowId, workflowName }: Spoken & { workfl
 
 function Told({ view, error, behind, cancel, workflowName }: Staged & { workflowName: string }) {
   useAnnouncements(view, workflowName, behind > 0);
+  useToldOpen(workflowName, cancel);
   if (error !== null && view.lastIndex === null) return <Missing error={error} view={view} />;
   return (
     <article className="run" aria-label={`Run of ${workflowName}`}>

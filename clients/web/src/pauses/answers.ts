@@ -8,7 +8,7 @@
  */
 
 import { useSyncExternalStore } from "react";
-import { InterlockError } from "@interlock/client";
+import { InterlockError, type Decided } from "@interlock/client";
 import { dropDrafts } from "../ui/draft.ts";
 
 /** An answer of this page. */
@@ -26,17 +26,24 @@ function tell(): void {
   for (const listener of listeners) listener();
 }
 
-/** Sends an answer to what has these ids, and keeps what comes of it. Resolves when it was taken or refused. */
-export async function answer(ids: readonly string[], send: () => Promise<void>): Promise<void> {
+/** Sends an answer to what has these ids, and keeps what comes of it. Resolves to why it was refused; null where not. */
+export async function answer(ids: readonly string[], send: () => Promise<void>): Promise<InterlockError | null> {
   note(ids, { phase: "sending", error: null });
   try {
     await send();
     note(ids, { phase: "sent", error: null });
     for (const id of ids) dropDrafts(`${id}/`);
+    return null;
   } catch (error) {
     const refused = error instanceof InterlockError ? error : new InterlockError("internal", String(error));
     note(ids, { phase: "refused", error: refused });
+    return refused;
   }
+}
+
+/** The ids of what a decision answers: its tools, or the requirement itself. */
+export function answeredBy({ id, decision }: Pick<Decided, "id" | "decision">): string[] {
+  return "executor_requirements" in decision ? decision.executor_requirements.map((tool) => tool.id) : [id];
 }
 
 function note(ids: readonly string[], value: Answer): void {
