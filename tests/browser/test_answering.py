@@ -1,4 +1,4 @@
-"""What is typed below a conversation answers what waits in it, and begins no second run; and a run can be stopped there."""
+"""What is typed below a conversation answers what waits in it, and begins no second run; Stop is there, too."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ import { cancellation, signalOf, type SignalOptions } from "./actions.js";
 import { httpUrl, socketUrl, tokenIn } from "./address.js";
 import { Backoff } from "./backoff.js";
 import { json } from "./codec.js";
-import { isSame, NOBODY, type ConnectionState } from "./connection.js";
+import { isSame, NOBODY, whoIs, type ConnectionState } from "./connection.js";
 import { Cursor, type Place } from "./cursor.js";
-import { behalfOf, parts, type Decided, type Decision, type OnBehalf } from "./decisions.js";
+import { behalfOf, hasSecret, parts, type Decided, type Decision, type OnBehalf } from "./decisions.js";
 import { InterlockError, misuse, refusal } from "./errors.js";
 import { indexOf, runOf, type Received } from "./events.js";
 import { Files } from "./files.js";
@@ -29,7 +29,7 @@ import { Machines } from "./machines.js";
 import { Secrets } from "./secrets.js";
 import { Memory, type Remembered } from "./memory.js";
 import type { ConnectOptions, FollowOptions, RunReference, StartOptions } from "./options.js";
-import { Outbox, type Action, type Waiting } from "./outbox.js";
+import { Outbox, type Action, type Making, type Waiting } from "./outbox.js";
 import type { Ack, ErrorMessage, JsonValue } from "./protocol.js";
 import { Rest } from "./rest.js";
 import { nextChange, Run, suiting, unintroduced, type Owner } from "./run.js";
@@ -41,6 +41,7 @@ import { Watch } from "./watching.js";
 import { Webhooks } from "./webhooks.js";
 
 const RETRY_MS = 1000;
+const noted = () => undefined;
 
 /**
  * A client of the server at `url`: `http(s)://…`, `ws(s)://…`, `host[:port]`, or a path of the page's own server.
@@ -67,7 +68,8 @@ export class Client {
   readonly files: Files;
   readonly #options: ConnectOptions;
   readonly #link: Link;
-  readonly #outbox: Outbox;
+  /** What waits for the server's answer: shown, taken back. */
+  readonly outbox: Outbox;
   readonly #memory: Memory | null;
   readonly #keeper: Keeper | null;
   readonly #changes = new Listeners();
@@ -92,11 +94,11 @@ export class Client {
   /** @internal */
   constructor(url: string, options: ConnectOptions) {
     this.#options = options;
-    this.#outbox = new Outbox(options.maxWaitingActions ?? 100);
+    const prefix = options.storagePrefix ?? "interlock";
+    this.outbox = new Outbox(options.maxWaitingActions ?? 100, options.outbox, prefix);
+    this.outbox.restore(() => this.#nextRequest());
     const surroundings = options.surroundings ?? page;
-    this.#memory = options.storage
-      ? new Memory(options.storage, { prefix: options.storagePrefix ?? "interlock" })
-      : null;
+    this.#memory = options.storage ? new Memory(options.storage, { prefix }) : null;
     this.#keeper = this.#memory && new Keeper(this.#memory, surroundings);
     const tokens = new Tokens(options.token ?? tokenIn(url));
     this.url = httpUrl(url);
@@ -173,7 +175,7 @@ export class Client {
 
   /** Starts a run and follows it. Resolves when the server has it for certain. */
   async start(workflowId: string, options: StartOptions = {}): Promise<Run> {
-    const { message, sessionId, version, userId, namespace, businessKey, idempotencyKey } = options;
+    const { message, sessionId, version, userId, namespace, businessKey, idempotencyKey, ...making } = options;
     const action: Action = {
       action: "start-workflow",
       workflow_id: workflowId,
@@ -186,11 +188,12 @@ export class Client {
       ...(businessKey === undefined ? {} : { business_key: businessKey }),
     };
     let started: Run | undefined;
-    await this.#act(action, (ack, waiting) => {
+    const began = (ack: Ack, waiting: Waiting) => {
       const isFresh = idempotencyKey === undefined && waiting.attempts === 1;
       started = this.#started(ack, workflowId, isFresh);
       this.#link.hold(); // whoever started it listens before its first event
-    });
+    };
+    await this.#act(action, began, making);
     if (started === undefined) throw new InterlockError("internal", "The server started a run without saying which.");
     return started;
   }
@@ -285,22 +288,20 @@ export class Client {
 
   // ── Actions ─────────────────────────────────────────────────────────────────────────────────────────
 
-  async #act(action: Action, acknowledged: Waiting["acknowledged"] = () => undefined): Promise<Ack> {
+  async #act(action: Action, acknowledged: Waiting["acknowledged"] = noted, making: Making = {}): Promise<Ack> {
     if (this.#ended !== null) throw this.#ended;
     const message = { ...action, request_id: this.#nextRequest() };
-    return this.#outbox.add(message, acknowledged, (waiting) => this.#transmit(waiting));
+    const made = { ...making, who: whoIs(this.#link.identity) };
+    return this.outbox.add(message, acknowledged, (waiting) => this.#transmit(waiting), made);
   }
 
   #transmit(waiting: Waiting): void {
     if (!this.#link.ready) return; // `ready` comes back to it
-    waiting.attempts += 1;
+    this.outbox.sent(waiting);
     try {
       this.#link.send(waiting.message);
     } catch (error) {
-      this.#outbox.drop(
-        waiting,
-        error instanceof InterlockError ? error : misuse(`it can't be sent: ${String(error)}`),
-      );
+      this.outbox.drop(waiting, error instanceof InterlockError ? error : misuse(`it can't be sent: ${String(error)}`));
     }
   }
 
@@ -308,7 +309,8 @@ export class Client {
     const action = { action: "continue-workflow", run_id: runId, workflow_id: workflowId } as const;
     this.#strays.delete(runId);
     const said = { ...parts(decided), ...behalfOf(behalf) };
-    await this.#act({ ...action, ...said, idempotency_key: newKey() }, () => this.#stopIfLagging(runId));
+    const keep = !hasSecret(this.#runs.get(runId)?.view.pending ?? [], decided);
+    await this.#act({ ...action, ...said, idempotency_key: newKey() }, () => this.#stopIfLagging(runId), { keep });
   }
 
   /** A decision makes the server follow the run; one that lags is to stay where it is until there is room. */
@@ -453,7 +455,7 @@ export class Client {
     }
     this.#isReturning = true;
     for (const list of [...this.#lists.values()]) this.#resumeList(list);
-    for (const waiting of this.#outbox.all()) this.#transmit(waiting);
+    for (const waiting of this.outbox.all(whoIs(this.#link.identity))) this.#transmit(waiting);
   }
 
   /** Another token may list other runs, and a list that was refused before may be allowed now. */
@@ -493,7 +495,7 @@ export class Client {
   #acknowledged(ack: Ack): void {
     const asked = this.#asked.get(ack.request_id);
     this.#asked.delete(ack.request_id);
-    if (asked === undefined) this.#outbox.acknowledge(ack);
+    if (asked === undefined) this.outbox.acknowledge(ack);
     else if (!(asked instanceof Watch)) asked.acknowledged();
   }
 
@@ -505,7 +507,7 @@ export class Client {
     else if (asked instanceof RunList) this.#notListed(asked, message);
     else if (asked instanceof Watch) this.#notWatched(asked, message);
     else if (message.request_id === undefined) this.#dropped(message);
-    else this.#outbox.refuse(message);
+    else this.outbox.refuse(message);
   }
 
   /** A fresh token doesn't let its bearer read a run, say, and the server has stopped sending it. */
@@ -555,7 +557,7 @@ export class Client {
     for (const run of runs) run.fail(error);
     for (const list of lists) list.fail(error);
     for (const watch of watches) watch.fail(error);
-    this.#outbox.fail(error);
+    this.outbox.fail(error);
   }
 
   // ── The state of the connection ─────────────────────────────────────────────────────────────────────

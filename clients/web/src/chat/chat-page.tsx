@@ -1,15 +1,17 @@
 /** The chat: the runs of this conversation, and what the next message says. */
 
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useState } from "react";
 import { Plus } from "lucide-react";
 import { useLocation, useParams } from "wouter";
 import { useInterlock } from "@interlock/client/react";
 import { partOf } from "../run/paths.ts";
+import { FROM_CHAT, useOutbox } from "../session/outbox.ts";
 import { useWorkflows } from "../session/workflows.ts";
 import { Button } from "../ui/button.tsx";
 import { Empty } from "../ui/notice.tsx";
 import { useTitle } from "../ui/title.ts";
-import { Composer } from "./composer.tsx";
+import { Composer, writeAgain } from "./composer.tsx";
+import { Outgoing, type Returned } from "./outgoing.tsx";
 import { RunInChat } from "./run-in-chat.tsx";
 import { begin, open, useConversation } from "./store.ts";
 import { useStayAtEnd } from "./stay-at-end.ts";
@@ -21,7 +23,7 @@ export function ChatPage() {
     if (workflowId !== undefined && runId !== undefined) open({ workflowId: partOf(workflowId), runId: partOf(runId) });
   }, [workflowId, runId]);
   useTitle("Chat");
-  const { runs, sessionId } = useConversation();
+  const { runs, refused, sessionId } = useConversation();
   const { client } = useInterlock();
   const [, navigate] = useLocation();
   // An address that names a run would bring it back with the next reload.
@@ -32,6 +34,12 @@ export function ChatPage() {
   const { nameOf } = useWorkflows();
   const scroller = useRef<HTMLDivElement>(null);
   const stay = useStayAtEnd(scroller);
+  const [returns, setReturns] = useState(0);
+  const onReturn = (returned: Returned) => {
+    writeAgain(returned);
+    setReturns(returns + 1);
+  };
+  const isEmpty = useOutbox().length === 0 && refused.length === 0 && runs.length === 0;
   return (
     <div className="chat">
       <header className="page-head">
@@ -43,7 +51,7 @@ export function ChatPage() {
         )}
       </header>
       <div className="chat-scroll" ref={scroller} tabIndex={0} role="region" aria-label="Conversation">
-        {runs.length === 0 && (
+        {isEmpty && (
           <Empty title="Start a run">
             Pick a workflow below, and write what it is to begin with. What it does is shown here, and when it waits for
             you, you decide here.
@@ -52,12 +60,14 @@ export function ChatPage() {
         {runs.map((run) => (
           <RunInChat key={run.runId} {...run} workflowName={nameOf(run.workflowId)} />
         ))}
+        <Outgoing onReturn={onReturn} />
       </div>
       <Composer
-        start={async (workflowId, message) => {
-          const run = await client.start(workflowId, { message, ...(sessionId === null ? {} : { sessionId }) });
+        returns={returns}
+        start={(workflowId, message, keep) => {
           stay();
-          return run;
+          const session = sessionId === null ? {} : { sessionId };
+          return client.start(workflowId, { message, note: FROM_CHAT, keep, ...session });
         }}
       />
     </div>

@@ -5,6 +5,7 @@
  * - Everything is where it happened; what waits is a card in its place.
  */
 
+import { useEffect } from "react";
 import { Link } from "wouter";
 import { ExternalLink } from "lucide-react";
 import type { DecisionView, InterlockError, RunView } from "@interlock/client";
@@ -22,7 +23,7 @@ import { Status } from "../ui/status.tsx";
 import { Time } from "../ui/time.tsx";
 import { Nodes } from "./node.tsx";
 import { useToldOpen } from "./open-runs.ts";
-import type { Spoken } from "./store.ts";
+import { belongs, type Spoken } from "./store.ts";
 
 /** A run, as a part of a conversation. */
 export function RunInChat({ runId, workflowId, workflowName }: Spoken & { workflowName: string }) {
@@ -36,6 +37,12 @@ export function RunInChat({ runId, workflowId, workflowName }: Spoken & { workfl
 function Told({ view, error, behind, cancel, workflowName }: Staged & { workflowName: string }) {
   useAnnouncements(view, workflowName, behind > 0);
   useToldOpen(workflowName, cancel);
+  const { userId } = useScene();
+  const { runId, sessionId } = view;
+  const isMine = view.userId === userId;
+  useEffect(() => {
+    if (sessionId !== null && isMine) belongs(runId, sessionId);
+  }, [runId, sessionId, isMine]);
   if (error !== null && view.lastIndex === null) return <Missing error={error} view={view} />;
   return (
     <article className="run" aria-label={`Run of ${workflowName}`}>

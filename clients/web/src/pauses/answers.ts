@@ -36,7 +36,8 @@ export async function answer(ids: readonly string[], send: () => Promise<void>):
     return null;
   } catch (error) {
     const refused = error instanceof InterlockError ? error : new InterlockError("internal", String(error));
-    note(ids, { phase: "refused", error: refused });
+    if (refused.code === "taken_back") withdraw(ids);
+    else note(ids, { phase: "refused", error: refused });
     return refused;
   }
 }
@@ -46,8 +47,15 @@ export function answeredBy({ id, decision }: Pick<Decided, "id" | "decision">): 
   return "executor_requirements" in decision ? decision.executor_requirements.map((tool) => tool.id) : [id];
 }
 
-function note(ids: readonly string[], value: Answer): void {
+/** Keeps what became of an answer. */
+export function note(ids: readonly string[], value: Answer): void {
   for (const id of ids) answers.set(id, value);
+  tell();
+}
+
+/** An answer was taken back before it was sent: as if it had never been given. */
+export function withdraw(ids: readonly string[]): void {
+  for (const id of ids) answers.delete(id);
   tell();
 }
 

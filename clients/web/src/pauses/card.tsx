@@ -33,6 +33,7 @@ import { InteractionForm } from "./interaction.tsx";
 import { useFocusKept } from "./focus-kept.ts";
 import { Refusal } from "./refusal.tsx";
 import { Resolved, Withdrawn } from "./resolved.tsx";
+import { AnswerOnItsWay } from "./outgoing.tsx";
 import { ReviewForm } from "./review.tsx";
 import { RouteForm } from "./route.tsx";
 import { useScene } from "./run-context.ts";
@@ -136,6 +137,7 @@ export function PauseCard({ question }: { question: Question }) {
       {!isTools && found.at(-1) && <Decisions question={question} found={found} />}
       {!isOpen && found.length === 0 && <Withdrawn />}
       <Refusal id={question.id} kind={question.kind} isOver={!isOpen} />
+      <AnswerOnItsWay ids={answerableIn(question)} />
       {!isOpen && <Unsent ids={answerableIn(question)} />}
     </section>
   );
