@@ -19,6 +19,7 @@ import { Announcer } from "./ui/announcer.tsx";
 import { Boundary } from "./ui/boundary.tsx";
 import { Button } from "./ui/button.tsx";
 import { Empty, Skeleton } from "./ui/notice.tsx";
+import { loadMarkdown } from "./ui/prose.tsx";
 import { useTheme, type Theme } from "./ui/theme.ts";
 import { useTitle } from "./ui/title.ts";
 
@@ -42,7 +43,17 @@ const WebhooksPage = lazy(() => loadWebhooks().then((found) => ({ default: found
 const WebhookPage = lazy(() => loadWebhook().then((found) => ({ default: found.WebhookPage })));
 
 /** All that is loaded when it is needed: fetched while there is time, so that it is here when the server isn't. */
-const LATER = [loadRun, loadRuns, loadInbox, loadForms, loadDifference, loadMachines, loadMachine, loadErrors];
+const LATER = [
+  loadMarkdown,
+  loadRun,
+  loadRuns,
+  loadInbox,
+  loadForms,
+  loadDifference,
+  loadMachines,
+  loadMachine,
+  loadErrors,
+];
 const LATER_MS = 2000;
 
 /** For whoever must know that the page goes on without its server, like a test of just that. */

@@ -21,6 +21,7 @@ import { textOfValue } from "../ui/format.ts";
 import { Notice, Skeleton } from "../ui/notice.tsx";
 import { Status } from "../ui/status.tsx";
 import { Time } from "../ui/time.tsx";
+import { Value } from "../ui/value.tsx";
 import { Nodes } from "./node.tsx";
 import { useToldOpen } from "./open-runs.ts";
 import { belongs, type Spoken } from "./store.ts";
@@ -140,11 +141,7 @@ export function Outcome({ view }: { view: RunView }) {
     return (
       <section className="outcome good" aria-label="Output">
         <h2>Output</h2>
-        {text === "" ? (
-          <p className="hint">It has none.</p>
-        ) : (
-          <Folded text={text} what="output" code={typeof view.output !== "string"} />
-        )}
+        {text === "" ? <p className="hint">It has none.</p> : <Value value={view.output ?? null} />}
       </section>
     );
   }
