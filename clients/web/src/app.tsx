@@ -101,12 +101,14 @@ export function App() {
 function Shell() {
   useLaterParts();
   const [location] = useLocation();
+  // The conversations are one page: going from one to another takes no focus from what is being written.
+  const place = /^\/(?:chat\/.*)?$/.test(location) ? "/" : location;
   const main = useRef<HTMLElement>(null);
   const isFirst = useRef(true);
   useEffect(() => {
     if (!isFirst.current) main.current?.focus();
     isFirst.current = false;
-  }, [location]);
+  }, [place]);
   return (
     <div className="shell">
       <a
@@ -123,7 +125,7 @@ function Shell() {
       <ConnectionBar />
       <SignInAgain />
       <main id="main" ref={main} tabIndex={-1}>
-        <Boundary key={location}>
+        <Boundary key={place}>
           <Suspense
             fallback={
               <div className="page">
@@ -143,6 +145,7 @@ function Pages() {
   return (
     <Switch>
       <Route path="/" component={ChatPage} />
+      <Route path="/chat/:sessionId" component={ChatPage} />
       <Route path="/chat/:workflowId/:runId" component={ChatPage} />
       <Route path="/runs" component={RunsPage} />
       <Route path="/runs/:workflowId/:runId" component={RunPage} />

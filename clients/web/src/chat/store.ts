@@ -89,6 +89,11 @@ export function open(run: Spoken): void {
   set({ sessionId: null, runs: [run], refused: [], workflowId: run.workflowId });
 }
 
+/** The conversation of a session is shown; its runs come from the server. */
+export function openSession(sessionId: string): void {
+  if (now.sessionId !== sessionId) set({ ...anew(now.workflowId), sessionId });
+}
+
 /** The run that the conversation is about belongs to this session. */
 export function belongs(runId: string, sessionId: string): void {
   if (now.sessionId === null && now.runs.some((each) => each.runId === runId)) set({ ...now, sessionId });
