@@ -8,15 +8,15 @@ import { partOf } from "../run/paths.ts";
 import { FROM_CHAT, useOutbox } from "../session/outbox.ts";
 import { useWorkflows } from "../session/workflows.ts";
 import { Button } from "../ui/button.tsx";
-import { Empty } from "../ui/notice.tsx";
 import { useTitle } from "../ui/title.ts";
 import { together } from "./conversations.ts";
-import { Composer, writeAgain } from "./composer.tsx";
+import { Samples } from "./samples.tsx";
+import { Composer, writeAgain, type ComposerProps } from "./composer.tsx";
 import { Outgoing, type Returned } from "./outgoing.tsx";
 import { RunInChat } from "./run-in-chat.tsx";
 import { InSight } from "./in-sight.tsx";
 import { addressOf, Sidebar, SidebarButton } from "./sidebar.tsx";
-import { begin, open, openSession, useConversation } from "./store.ts";
+import { begin, open, openSession, spoke, useConversation } from "./store.ts";
 import { useStayAtEnd } from "./stay-at-end.ts";
 
 /** How many runs of a conversation are shown at first, and how many more at a time. */
@@ -39,6 +39,11 @@ export function ChatPage() {
     writeAgain(returned);
     setReturns(returns + 1);
   };
+  const start: ComposerProps["start"] = (workflowId, message, keep) => {
+    stay();
+    const session = sessionId === null ? {} : { sessionId };
+    return client.start(workflowId, { message, note: FROM_CHAT, keep, ...session });
+  };
   const { runs, more, isLoading } = useRunsOf(sessionId);
   const isEmpty = useOutbox().length === 0 && refused.length === 0 && runs.length === 0 && !isLoading;
   return (
@@ -56,10 +61,12 @@ export function ChatPage() {
         </header>
         <div className="chat-scroll" ref={scroller} tabIndex={0} role="region" aria-label="Conversation">
           {isEmpty && (
-            <Empty title="Start a run">
-              Pick a workflow below, and write what it is to begin with. What it does is shown here, and when it waits
-              for you, you decide here.
-            </Empty>
+            <Samples
+              start={async (workflowId, message) => {
+                const run = await start(workflowId, message, true);
+                spoke({ runId: run.runId, workflowId }, run.view.sessionId);
+              }}
+            />
           )}
           {more && (
             <Button tone="quiet" small onPress={more}>
@@ -72,14 +79,7 @@ export function ChatPage() {
           <Outgoing onReturn={onReturn} />
         </div>
         <InSight box={scroller} />
-        <Composer
-          returns={returns}
-          start={(workflowId, message, keep) => {
-            stay();
-            const session = sessionId === null ? {} : { sessionId };
-            return client.start(workflowId, { message, note: FROM_CHAT, keep, ...session });
-          }}
-        />
+        <Composer returns={returns} start={start} />
       </div>
     </div>
   );
