@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from interlock import Example, Ports, Step, StepInput, Widget, Workflow
+from interlock import Ports, Step, StepInput, Widget, Workflow
 
 PICTURE = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 600 340">
 <rect width="600" height="340" fill="#9ec5e8"/><rect y="250" width="600" height="90" fill="#3b6a8f"/>
@@ -52,7 +52,6 @@ def order_repairs(step_input: StepInput) -> str:
 workflow = Workflow(
     "photo-annotation",
     description="Has damage marked on a photo, in a widget made with React.",
-    examples=[Example("A dented door", "")],
     steps=[
         Step(
             "annotate",

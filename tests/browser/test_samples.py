@@ -11,13 +11,15 @@ from tests.support.live import ALICE, live_server
 
 from examples import workflows
 
+BUNDLES = Path(__file__).parents[2] / "examples" / "widgets" / "bundles"
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_each_shipped_example_goes_on_to_its_first_question_at_one_click(
     new_page: NewPage, tmp_path: Path
 ) -> None:
-    with live_server(workflows, data_dir=tmp_path) as server:
+    with live_server(workflows, data_dir=tmp_path, widgets=BUNDLES) as server:
         app = await new_page(ALICE, url=server.http_url)
         for title in [example.title for workflow in workflows for example in workflow.examples]:
             await app.page.get_by_role("region", name="Examples").get_by_role("button", name=title).click()
