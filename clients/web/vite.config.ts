@@ -51,5 +51,6 @@ export default defineConfig({
     include: ["test/**/*.test.{ts,tsx}"],
     environment: "jsdom",
     maxWorkers: 2,
+    testTimeout: 60_000, // a deadline for machines that others use, too
   },
 });

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from interlock_protocol.errors import AuthErrorCode, Refusal
-from interlock_protocol.types import PROTOCOL_VERSION, RunStatus
+from interlock_protocol.types import PROTOCOL_VERSION, JsonValue, RunStatus
 
 
 def connected(
@@ -207,12 +207,30 @@ def inbox_listed(
     count: int,
     more: bool,
     resumed: bool,
+    changed_runs: Sequence[str] | None = None,
     request_id: str | None = None,
 ) -> dict[str, Any]:
     """A followed inbox is complete up to `seq`; changes that follow are live."""
     return _without_nulls(
-        event="inbox_listed", list=list, seq=seq, count=count, more=more, resumed=resumed, request_id=request_id
+        event="inbox_listed",
+        list=list,
+        seq=seq,
+        count=count,
+        more=more,
+        resumed=resumed,
+        changed_runs=changed_runs,
+        request_id=request_id,
     )
+
+
+def inbox_presence(*, interaction_id: str, people: Sequence[str]) -> dict[str, Any]:
+    """Who looks at a question."""
+    return {"event": "inbox_presence", "interaction_id": interaction_id, "people": people}
+
+
+def inbox_draft(*, interaction_id: str, revision: int, content: JsonValue) -> dict[str, Any]:
+    """What somebody has half-written."""
+    return _without_nulls(event="inbox_draft", interaction_id=interaction_id, revision=revision, content=content)
 
 
 def ack(

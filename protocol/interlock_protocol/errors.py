@@ -32,6 +32,7 @@ class ErrorCode(StrEnum):
     RUN_NOT_PAUSED = "run_not_paused"
     REQUIREMENT_NOT_FOUND = "requirement_not_found"
     REQUIREMENT_EXPIRED = "requirement_expired"
+    CLAIMED = "claimed"
     INVALID_DECISION = "invalid_decision"
     INVALID_TRANSITION = "invalid_transition"
     STALE_VIEW = "stale_view"

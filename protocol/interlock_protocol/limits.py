@@ -58,6 +58,9 @@ MAX_RESPONSE_BYTES: Final = 8 * KIB
 MAX_EDITED_OUTPUT_BYTES: Final = 256 * KIB
 MAX_STEP_INPUT_BYTES: Final = 4 * KIB
 
+MAX_DRAFT_BYTES: Final = 16 * KIB
+MAX_REVISION: Final = 2**53 - 1  # the largest integer that is exact in every language
+
 MAX_SIGNAL_BYTES: Final = 256 * KIB
 """The largest payload of a signal, as JSON."""
 

@@ -229,8 +229,24 @@ class RequirementResponse(Tolerant):
     reason: str | None = None
 
 
+class RequirementClaim(Tolerant):
+    """Who is on a requirement, so that others wait. Times are in milliseconds since 1970."""
+
+    by: str
+    since: int
+    until: int
+
+
+class RequirementEscalation(Tolerant):
+    """Who is asked as well, if nobody has decided by then."""
+
+    at: str
+    to: str
+
+
 class StepRequirement(Tolerant):
-    """One thing that a run waits for; every field of it is the server's. A signal of the `topic` resolves it.
+    """One thing that a run waits for; every field of it is the server's. A signal of the `topic` resolves it;
+    where its `source` is `interaction`, only the outcome of one does.
 
     `digest` is a hash over what is asked and shown; where `bind` is true, a decision needs it.
     """
@@ -254,6 +270,7 @@ class StepRequirement(Tolerant):
     requires_response: bool | None = None
     requires_interaction: bool | None = None
     topic: str | None = None
+    source: Literal["interaction"] | str | None = None
     interaction: InteractionQuestion | None = None
     widget: WidgetQuestion | None = None
     confirmation_message: str | None = None
@@ -274,6 +291,7 @@ class StepRequirement(Tolerant):
     executor_session_id: str | None = None
     executor_requirements: list[ExecutorRequirement] | None = None
     assignees: list[str] | None = None
+    claim: RequirementClaim | None = None
     policy: RequirementPolicy | None = None
     voters: list[str] | None = None
     needed: int | None = None
@@ -288,6 +306,9 @@ class StepRequirement(Tolerant):
     halt_id: str | None = None
     retry_count: int | None = None
     max_retries: int | None = None
+    due_at: str | None = None
+    reminders: list[str] | None = None
+    escalations: list[RequirementEscalation] | None = None
     timeout_at: str | None = None
     digest: str | None = None
     bind: bool | None = None
@@ -316,9 +337,13 @@ class ErrorRequirement(Tolerant):
     retry_count: int = 0
     user_input_schema: list[UserInputField] | None = None
     assignees: list[str] | None = None
+    claim: RequirementClaim | None = None
     policy: RequirementPolicy | None = None
     distinct_from: list[str] | None = None
     exclude_starter: bool | None = None
+    due_at: str | None = None
+    reminders: list[str] | None = None
+    escalations: list[RequirementEscalation] | None = None
     timeout_at: str | None = None
     digest: str | None = None
     bind: bool | None = None

@@ -85,6 +85,11 @@ class RequirementPolicy(TypedDict):
     veto: NotRequired[bool | None]
 
 
+class RequirementEscalation(TypedDict):
+    at: str
+    to: str
+
+
 class ToolExecution(TypedDict):
     tool_call_id: NotRequired[str]
     tool_name: NotRequired[str]
@@ -106,6 +111,12 @@ class ExecutorRequirement(TypedDict):
     user_feedback_schema: NotRequired[list[dict[str, JsonValue]]]
     external_execution_result: NotRequired[JsonValue]
     edited_args: NotRequired[dict[str, JsonValue]]
+
+
+class RequirementClaim(TypedDict):
+    by: str
+    since: int
+    until: int
 
 
 class RequirementResponse(TypedDict):
@@ -135,6 +146,7 @@ class StepRequirement(TypedDict):
     requires_response: NotRequired[bool]
     requires_interaction: NotRequired[bool]
     topic: NotRequired[str]
+    source: NotRequired[Literal["interaction"] | str]
     interaction: NotRequired[InteractionQuestion]
     widget: NotRequired[WidgetQuestion]
     confirmation_message: NotRequired[str]
@@ -155,6 +167,7 @@ class StepRequirement(TypedDict):
     executor_session_id: NotRequired[str]
     executor_requirements: NotRequired[list[ExecutorRequirement]]
     assignees: NotRequired[list[str]]
+    claim: NotRequired[RequirementClaim]
     policy: NotRequired[RequirementPolicy]
     voters: NotRequired[list[str]]
     needed: NotRequired[int]
@@ -169,6 +182,9 @@ class StepRequirement(TypedDict):
     halt_id: NotRequired[str]
     retry_count: NotRequired[int]
     max_retries: NotRequired[int]
+    due_at: NotRequired[str]
+    reminders: NotRequired[list[str]]
+    escalations: NotRequired[list[RequirementEscalation]]
     timeout_at: NotRequired[str]
     digest: NotRequired[str]
     bind: NotRequired[bool]
@@ -189,9 +205,13 @@ class ErrorRequirement(TypedDict):
     retry_count: int
     user_input_schema: NotRequired[list[UserInputField]]
     assignees: NotRequired[list[str]]
+    claim: NotRequired[RequirementClaim]
     policy: NotRequired[RequirementPolicy]
     distinct_from: NotRequired[list[str]]
     exclude_starter: NotRequired[bool]
+    due_at: NotRequired[str]
+    reminders: NotRequired[list[str]]
+    escalations: NotRequired[list[RequirementEscalation]]
     timeout_at: NotRequired[str]
     digest: NotRequired[str]
     bind: NotRequired[bool]
@@ -282,6 +302,7 @@ class RouterPaused(StepEvent):
     requires_response: NotRequired[bool]
     requires_interaction: NotRequired[bool]
     topic: NotRequired[str]
+    source: NotRequired[Literal["interaction"] | str]
     interaction: NotRequired[InteractionQuestion]
     widget: NotRequired[WidgetQuestion]
     confirmation_message: NotRequired[str]
@@ -304,6 +325,9 @@ class RouterPaused(StepEvent):
     exclude_starter: NotRequired[bool]
     bind: NotRequired[bool]
     digest: NotRequired[str]
+    due_at: NotRequired[str]
+    reminders: NotRequired[list[str]]
+    escalations: NotRequired[list[RequirementEscalation]]
     timeout_at: NotRequired[str]
     on_timeout: NotRequired[str]
     on_reject: NotRequired[str]
@@ -334,6 +358,7 @@ class StepOutputReview(StepEvent):
     requires_response: NotRequired[bool]
     requires_interaction: NotRequired[bool]
     topic: NotRequired[str]
+    source: NotRequired[Literal["interaction"] | str]
     interaction: NotRequired[InteractionQuestion]
     widget: NotRequired[WidgetQuestion]
     confirmation_message: NotRequired[str]
@@ -356,6 +381,9 @@ class StepOutputReview(StepEvent):
     exclude_starter: NotRequired[bool]
     bind: NotRequired[bool]
     digest: NotRequired[str]
+    due_at: NotRequired[str]
+    reminders: NotRequired[list[str]]
+    escalations: NotRequired[list[RequirementEscalation]]
     timeout_at: NotRequired[str]
     on_timeout: NotRequired[str]
     on_reject: NotRequired[str]
@@ -378,6 +406,7 @@ class StepPaused(StepEvent):
     requires_response: NotRequired[bool]
     requires_interaction: NotRequired[bool]
     topic: NotRequired[str]
+    source: NotRequired[Literal["interaction"] | str]
     interaction: NotRequired[InteractionQuestion]
     widget: NotRequired[WidgetQuestion]
     confirmation_message: NotRequired[str]
@@ -400,6 +429,9 @@ class StepPaused(StepEvent):
     exclude_starter: NotRequired[bool]
     bind: NotRequired[bool]
     digest: NotRequired[str]
+    due_at: NotRequired[str]
+    reminders: NotRequired[list[str]]
+    escalations: NotRequired[list[RequirementEscalation]]
     timeout_at: NotRequired[str]
     on_timeout: NotRequired[str]
     on_reject: NotRequired[str]
@@ -439,6 +471,55 @@ class InteractionResponded(StepEvent):
     reason: NotRequired[str]
 
 
+class InteractionClaimed(StepEvent):
+    event: Literal["InteractionClaimed"]
+    requirement_id: str
+    number: int
+    parts: NotRequired[list[str]]
+    claimed_by: str
+    since: int
+    until: int
+
+
+class InteractionReleased(StepEvent):
+    event: Literal["InteractionReleased"]
+    requirement_id: str
+    number: int
+    parts: NotRequired[list[str]]
+    released_by: str
+    reason: NotRequired[str]
+
+
+class InteractionDelegated(StepEvent):
+    event: Literal["InteractionDelegated"]
+    requirement_id: str
+    number: int
+    parts: NotRequired[list[str]]
+    delegated_by: str
+    to: str
+    reason: NotRequired[str]
+    absent: NotRequired[bool]
+    assignees: list[str]
+
+
+class InteractionReminded(StepEvent):
+    event: Literal["InteractionReminded"]
+    requirement_id: str
+    number: int
+    parts: NotRequired[list[str]]
+    reminder: int
+
+
+class InteractionEscalated(StepEvent):
+    event: Literal["InteractionEscalated"]
+    requirement_id: str
+    number: int
+    parts: NotRequired[list[str]]
+    to: str
+    level: int
+    assignees: list[str]
+
+
 class StepContinued(StepEvent):
     event: Literal["StepContinued"]
     requirement_id: str
@@ -446,6 +527,7 @@ class StepContinued(StepEvent):
     resolved_by: str
     resolved_at: int
     outcome: NotRequired[str]
+    attended: NotRequired[int]
     on_behalf_of: NotRequired[str]
     reason: NotRequired[str]
 
@@ -679,6 +761,11 @@ Event: TypeAlias = (
     | StepPaused
     | WorkflowRunOutput
     | InteractionResponded
+    | InteractionClaimed
+    | InteractionReleased
+    | InteractionDelegated
+    | InteractionReminded
+    | InteractionEscalated
     | StepContinued
     | StepExecutorContinued
     | LoopExecutionStarted

@@ -16,6 +16,7 @@ from interlock.workflow.containers.ports import Ports
 from interlock.workflow.containers.race import Race
 from interlock.workflow.containers.router import Router
 from interlock.workflow.containers.sequence import Steps
+from interlock.workflow.declare.business import BusinessTime
 from interlock.workflow.declare.errors import DeclarationError, OutputError
 from interlock.workflow.declare.forms import UserInputField
 from interlock.workflow.declare.interactions import Interaction
@@ -45,6 +46,7 @@ __version__ = "0.1.0"
 __all__ = [
     "All",
     "Ask",
+    "BusinessTime",
     "Chain",
     "Choose",
     "Condition",

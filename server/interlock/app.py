@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -39,18 +40,24 @@ from interlock.engine.upkeep.files import clear_regularly
 from interlock.engine.upkeep.outbox import Hook, Listener, OnPause
 from interlock.engine.upkeep.purge import purge_regularly
 from interlock.engine.upkeep.retention import Retention
+from interlock.engine.work.connecting import Connecting
 from interlock.engine.work.http_call import HttpCalls
 from interlock.engine.work.integrations import Integrations
 from interlock.engine.work.logic import LogicRunners, TextWriter
 from interlock.engine.work.people import groups_of
 from interlock.engine.work.script import Scripts
+from interlock.errors import SettingsError
 from interlock.files.objects import open_objects
 from interlock.files.port import Objects
+from interlock.following.drafts import Drafts
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
+from interlock.following.presence import Presence
 from interlock.following.sights import Sights
 from interlock.http.api import answer_errors, make_router
 from interlock.http.app_session import make_app_session_router, redirect_uri
+from interlock.http.connecting import make_connecting_router
+from interlock.http.connecting import redirect_uri as connected_at
 from interlock.http.cors import Cors
 from interlock.http.executions import make_executions_router
 from interlock.http.login import make_login_router
@@ -70,11 +77,14 @@ from interlock.http.widgets import widget_routes
 from interlock.identity.by_provider import Terms
 from interlock.identity.identity import Identity
 from interlock.identity.provider import Provider
+from interlock.interactions.agents import Agent, Agents
 from interlock.interactions.host import EngineHost
+from interlock.interactions.inside import Inside
 from interlock.interactions.workflow import interactions_workflow
 from interlock.log.port import Log
 from interlock.log.redis import RedisLog
 from interlock.log.sql import SqlArchive, SqlLog
+from interlock.log.topics import NobodyElse, Topics
 from interlock.notices.service import Notices
 from interlock.outgoing.channels import channels_in
 from interlock.outgoing.code_flow import Client
@@ -108,7 +118,7 @@ from interlock.webhooks.service import WebhookService
 from interlock.widgets.bundles import bundles_in, keep_all
 from interlock.workflow.declare.errors import MissingExtra
 from interlock.workflow.declare.nodes import Workflow
-from interlock.workflow.program import REDUCER_VERSION, Lifetimes
+from interlock.workflow.program import REDUCER_VERSION, Lifetimes, Office
 
 TIDY_SECONDS = 2.0
 """How often the store is compared with the log, and logs that may be archived are looked for."""
@@ -123,8 +133,13 @@ TIMER_SECONDS = 0.25
 """How often timeouts are checked; they fire within a second of their time."""
 
 FEED_SECONDS = 0.5
-SIGHT_SECONDS = 1.0
 """How often changes of runs by other servers are looked for, while a client follows a list."""
+
+SIGHT_SECONDS = 1.0
+"""How often it is written to whom questions were sent."""
+
+PRESENCE_SECONDS = 30.0
+"""How often a node says again to the others who looks at what there."""
 
 PUBLICATION_SECONDS = 0.5
 """How often definitions that other servers published are looked for."""
@@ -154,8 +169,10 @@ class Interlock:
         clock: Clock | None = None,
         on_pause: OnPause | None = None,
         widgets: Mapping[str, Path | str] | None = None,
+        agents: Mapping[str, Agent] | None = None,
     ) -> None:
-        self._code = CodeDefinitions(workflows, [interactions_workflow(self._host)])
+        self._office = office_of(settings)
+        self._code = CodeDefinitions(workflows, [interactions_workflow(self._host)], self._office)
         self._vault = vault_of(settings, self._code.first_with_secrets)
         self._environment = EnvironmentSecrets(os.environ, fences_in(settings.secrets_rules or "{}"))
         self.known = Known()
@@ -163,6 +180,7 @@ class Interlock:
         self._clock = clock or Clock()
         self._on_pause = on_pause
         self._widgets = widgets or {}
+        self._agents = Agents(agents, self._host) if agents else None
         self.settings = settings
         self._authenticator = authenticator
         self._services: Services | None = None
@@ -201,11 +219,13 @@ class Interlock:
             self._stack.push_async_callback(database.close)
             await _schema(database)
             store = SqlStore(database, clock=self._clock.now_ms)
-            log = counted(await self._open_log(database), self.counters)
+            opened = await self._open_log(database)
+            log = counted(opened, self.counters)
+            topics: Topics = opened.topics if isinstance(opened, RedisLog) else NobodyElse()
             vault = cache(partial(vault_to_keep, self.settings))
             keeper = Keeper(store, vault, self.known)
             integrations = Integrations(KeptIntegrations(keeper), GuardedTransport(Allowed(self.settings.http_allow)))
-            stored = StoredDefinitions(store, compiled)
+            stored = StoredDefinitions(store, compiled, self._office)
             definitions = EveryDefinition(self._code, stored)
             notices = self._notices(store)
             if self.settings.notifiers_templates is not None:
@@ -213,6 +233,8 @@ class Interlock:
             listeners: list[Listener] = [*notices.listeners()]
             if self._on_pause is not None:
                 listeners.append(Hook(self._on_pause))
+            if self._agents is not None:
+                listeners.append(self._agents)
             engine = Engine(
                 definitions,
                 log,
@@ -230,6 +252,8 @@ class Interlock:
                 logic=self._runners(scripts, keeper, integrations),
                 groups=groups_of(principals_of(self._authenticator)),
                 base_url=self.base_url,
+                has_absences=True,
+                asks=Inside(self._host).request,
             )
             limits = await self._open_limits()
             hub = Hub(log, engine.runs.suspect, self.counters)
@@ -246,8 +270,10 @@ class Interlock:
             await identity.start()
             objects = self._open_objects()
             webhooks, relay = self._webhooks(engine, store, vault, identity, limits)
-            sights = Sights(store, engine.clock.now_ms)
+            sights = Sights(store, engine.clock.now_ms, notes_seen=self.settings.presence)
             self._keep(sights.run(SIGHT_SECONDS), "sights")
+            presence = Presence(topics, self.node, time.monotonic, is_on=self.settings.presence)
+            self._keep(presence.run(PRESENCE_SECONDS), "presence")
             self._services = Services(
                 engine,
                 definitions,
@@ -255,11 +281,14 @@ class Interlock:
                 feed,
                 store,
                 sights,
+                presence,
+                Drafts(store, topics, engine.clock.now_ms),
                 identity.directory,
                 limits,
                 identity,
                 StoredSecrets(keeper, self._environment),
                 integrations,
+                Connecting(integrations, vault, connected_at(self.settings)),
                 objects,
                 webhooks,
                 notices,
@@ -424,6 +453,7 @@ def create_app(
     *,
     on_pause: OnPause | None = None,
     widgets: Mapping[str, Path | str] | None = None,
+    agents: Mapping[str, Agent] | None = None,
 ) -> FastAPI:
     """Make the ASGI application that serves these workflows, to run or to mount elsewhere.
 
@@ -433,6 +463,7 @@ def create_app(
         on_pause: called with a `PauseNotice` for each pause, so that people who are waited for learn of it without
             following a socket; called once, and after a crash at least once.
         widgets: the files of bundles for widgets, by their names; see `docs/widgets.md`.
+        agents: what responds to interactions that name it, by user ids; see `docs/interactions.md`.
 
     Raises:
         SettingsError: settings are invalid, a server that others can reach has no authentication, a form asks for a
@@ -441,7 +472,8 @@ def create_app(
     """
     settings = settings or Settings()
     authenticator, _ = authenticator_from(settings)
-    return app_of(Interlock(listed(workflows), settings, authenticator, on_pause=on_pause, widgets=widgets))
+    interlock = Interlock(listed(workflows), settings, authenticator, on_pause=on_pause, widgets=widgets, agents=agents)
+    return app_of(interlock)
 
 
 class _Application(FastAPI):
@@ -484,6 +516,7 @@ def app_of(interlock: Interlock) -> FastAPI:
     )
     app.router.routes.extend(reference_routes())
     app.router.routes.extend(widget_routes(interlock.services, interlock.settings.public_url))
+    app.include_router(make_connecting_router(interlock.services, interlock.settings))
     if interlock.settings.web_app:
         app.include_router(make_app_session_router(interlock.services, interlock.settings))
         app.router.routes.extend(web_routes())
@@ -548,6 +581,19 @@ async def _schema(database: Database) -> None:
         await migrate(database)
     else:
         await check_current(database)
+
+
+def office_of(settings: Settings) -> Office:
+    """When people work, by the settings.
+
+    Raises:
+        SettingsError: they can't be used.
+    """
+    try:
+        return Office.of(settings.business_hours, settings.business_timezone, settings.business_calendar)
+    except ValueError as error:
+        sentence = f"INTERLOCK_BUSINESS_HOURS, _TIMEZONE and _CALENDAR can't be used: {error}."
+        raise SettingsError(sentence) from None
 
 
 def listed(workflows: Sequence[Workflow] | Workflow) -> Sequence[Workflow]:

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from interlock.auth.tokens import Authenticator
 from interlock.definitions.port import Definitions
 from interlock.engine.engine import Engine
+from interlock.engine.work.connecting import Connecting
 from interlock.engine.work.integrations import Integrations
 from interlock.files.port import Objects
+from interlock.following.drafts import Drafts
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
+from interlock.following.presence import Presence
 from interlock.following.sights import Sights
 from interlock.identity.identity import Identity
 from interlock.notices.service import Notices
@@ -36,11 +39,14 @@ class Services:
     feed: Feed
     store: Store
     sights: Sights
+    presence: Presence
+    drafts: Drafts
     authenticator: Authenticator
     rate_limits: RateLimits
     identity: Identity
     secrets: StoredSecrets
     integrations: Integrations
+    connecting: Connecting
     objects: Objects
     webhooks: WebhookService
     notices: Notices

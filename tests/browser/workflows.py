@@ -19,6 +19,7 @@ from interlock import (
     Choose,
     Condition,
     Confirm,
+    CustomEvent,
     ErrorReview,
     Loop,
     Parallel,
@@ -188,6 +189,12 @@ async def mail(step_input: StepInput) -> str:
     return "\n".join(lines)
 
 
+async def telling(_: StepInput) -> AsyncIterator[str | CustomEvent]:
+    """Tells how far it is by events of its own."""
+    yield CustomEvent("progress", {"done": 3, "of": 8})
+    yield "all is done"
+
+
 async def data(_: StepInput) -> dict[str, Any]:
     return {"title": "Report", "rows": [1, 2, 3]}
 
@@ -300,6 +307,7 @@ workflows = [
         name="Review",
         steps=[Step("mail", mail, human_review=Review("Is this mail right?", on_reject="retry")), Step("send", told)],
     ),
+    Workflow("telling", name="Telling", steps=[Step("tell", telling)]),
     Workflow("data", name="Data", steps=[Step("data", data, human_review=Review("Are these right?"))]),
     Workflow(
         "loop",

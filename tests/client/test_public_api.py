@@ -25,10 +25,12 @@ def test_public_names_are_these() -> None:
         "DeliveryPage",
         "Disconnected",
         "ErrorPage",
+        "FollowedInbox",
         "Forbidden",
         "HistoryEvent",
         "HistoryPage",
         "InboxItem",
+        "InboxQuestion",
         "Instance",
         "Interaction",
         "InterlockError",
@@ -58,15 +60,18 @@ def test_public_names_are_these() -> None:
 
 def test_methods_of_a_program_are_these() -> None:
     def public(kind: type) -> set[str]:
-        return {name for name in vars(kind) if not name.startswith("_")}
+        return {name for name in dir(kind) if not name.startswith("_")}
 
-    assert {"start", "follow", "follow_runs", "close", "user_id", "scopes"} <= public(interlock_client.Client)
+    assert {"start", "follow", "follow_runs", "inbox", "close", "user_id", "scopes"} <= public(interlock_client.Client)
     assert {"create", "validate", "list", "versions", "publish"} <= public(Machines)
     assert {"create", "get", "list", "resume", "resume_thread", "threads", "cancel"} <= public(Instances)
     assert {"history", "events", "event", "wait_for"} <= public(Instances)
     assert {"status", "result", "error", "pending", "last_event_index", "epoch"} <= public(interlock_client.Run)
     assert {"wait", "cancel", "unfollow"} <= public(interlock_client.Run)
     assert {"runs", "unfollow"} <= public(interlock_client.RunList)
+    assert {"questions", "question", "seq", "unfollow"} <= public(interlock_client.FollowedInbox) | {"seq"}
+    assert {"respond", "seen", "look", "look_away", "save_draft"} <= public(interlock_client.InboxQuestion)
+    assert {"claim", "release", "delegate"} <= public(interlock_client.InboxQuestion)
     assert {"confirm", "reject", "submit", "choose", "decide"} <= public(interlock_client.Pause)
     assert {"approve", "deny", "fill", "select", "hand_in", "resolve"} <= public(interlock_client.Pause)
     assert {"approved", "denied", "filled", "selected", "handed_in"} <= public(interlock_client.ToolCall)

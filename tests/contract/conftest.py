@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from tests.support.databases import new_postgres, put_sqlite
 
 from interlock.database import Database, PostgresDatabase, SqliteDatabase, open_database
-from interlock.store import interaction_tables, webhook_tables, widget_tables  # noqa: F401 - their tables are emptied, too
+from interlock.store import draft_tables, interaction_tables, webhook_tables, widget_tables  # noqa: F401 - their tables are emptied, too
 from interlock.store.directory_tables import directory
 from interlock.store.tables import feed, metadata, publications
 

@@ -281,3 +281,13 @@ async def test_runs_of_others_that_were_missed_end_in_a_list_all_the_same(store:
         followed = list_of(feed, store, cursor=1)
         news = [*await followed.news(), *await followed.news()]
         assert [(each["event"], each["seq"], each["count"]) for each in news] == [("runs_listed", PAGE + 6, 0)]
+
+
+async def test_what_was_missed_is_found_though_the_reader_has_not_heard_of_it_yet(store: Doubted) -> None:
+    feed = Feed(store)
+    place = feed.follow(nothing)
+    for number in range(4):
+        await create(store, f"run-{number}")
+    assert (await store.feed_ends()).last == 4
+    assert [each.seq for each in await place.missed(1, 3)] == [2, 3]
+    assert (feed.last, place.seq) == (0, 0)

@@ -23,6 +23,9 @@ class Store:
             raise StoreUnavailable
         self.batches.append([*sights])
 
+    async def seen(self, run_id: str, requirement_id: str, user_id: str, at: int) -> None:
+        await self.saw([Sight(run_id, requirement_id, user_id, seen_at=at)])
+
 
 async def test_each_delivery_is_written_once_with_the_time_of_the_first() -> None:
     store, now = Store(), iter(range(100))
@@ -49,3 +52,17 @@ async def test_what_cant_be_written_waits_within_bounds(monkeypatch: pytest.Monk
     sights.delivered("run", "r0", "ana")
     await sights.write()
     assert [each.requirement_id for each in store.batches[-1]] == ["r0"], "the last ten are known"
+
+
+async def test_what_is_seen_is_written_once_and_not_at_all_where_nobody_wants_it() -> None:
+    store, now = Store(), iter(range(100))
+    sights = Sights(store, lambda: next(now))
+    store.is_away = True
+    with pytest.raises(StoreUnavailable):
+        await sights.seen("run", "r1", "ana")
+    store.is_away = False
+    for _ in range(2):
+        await sights.seen("run", "r1", "ana")
+    assert store.batches == [[Sight("run", "r1", "ana", seen_at=1)]]
+    await Sights(store, lambda: next(now), notes_seen=False).seen("run", "r2", "ana")
+    assert len(store.batches) == 1

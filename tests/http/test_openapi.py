@@ -91,7 +91,7 @@ def test_every_operation_has_a_name_that_reads_well() -> None:
         ),
         *("signIn", "getToken", "revokeToken", "getKeys", "getServerMetadata"),
         *("getSignInWays", "beginSession", "endSession", "getSessionToken"),
-        *("beginProviderSignIn", "finishProviderSignIn"),
+        *("beginProviderSignIn", "finishProviderSignIn", "finishConnecting"),
     }
 
 
@@ -125,6 +125,7 @@ def test_only_health_and_signing_in_need_no_token() -> None:
     assert open_to_all == [
         *("GET /health/live", "GET /health/ready", "POST /login", "POST /oauth/token", "POST /oauth/revoke"),
         *("GET /oauth/jwks", "GET /.well-known/oauth-authorization-server"),
+        "GET /integrations/callback",
         *("GET /session", "POST /session", "DELETE /session", "POST /session/token"),
         *("GET /session/provider", "GET /session/provider/callback"),
     ]

@@ -129,4 +129,4 @@ async def test_nothing_is_changed_by_fetching_whatever_there_is(tmp_path: Path) 
 _OF_LIBRARIES = {"/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"}
 _SAYS_YES = "?confirmed=true&decision=confirm&action=continue-workflow&_method=POST"
 _CHANNELS = '{"mail": "mailto://smtp.example.com?from=robot@example.com&to={address}"}'
-_MUST_ANSWER = {"/health/live", "/metrics", f"{PREFIX}/me/notifications", f"{PREFIX}/workflows"}
+_MUST_ANSWER = {"/health/live", "/metrics", f"{PREFIX}/me/notifications", f"{PREFIX}/me/absence", f"{PREFIX}/workflows"}

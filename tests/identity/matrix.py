@@ -86,6 +86,7 @@ MATRIX: Final[dict[str, Line]] = {
     "POST /session/token": PUBLIC,
     "GET /session/provider": PUBLIC,
     "GET /session/provider/callback": PUBLIC,
+    "GET /integrations/callback": PUBLIC,
     "GET /agentos/health": PUBLIC,
     # ── The server itself ──
     "GET /metrics": Own("admin"),
@@ -110,13 +111,18 @@ MATRIX: Final[dict[str, Line]] = {
     "SOCKET continue-workflow": Of(EXECUTE),
     "SOCKET cancel-workflow": Of(EXECUTE),
     "SOCKET signal": Of(EXECUTE),
+    "SOCKET claim": Of(EXECUTE),
+    "SOCKET release": Of(EXECUTE),
+    "SOCKET delegate": Of(EXECUTE),
     "SOCKET reconnect": Of(EXECUTE, READ),
     "SOCKET unfollow": Of(EXECUTE, READ),
     "SOCKET follow-runs": With(*WORKING),
     "SOCKET unfollow-runs": ANYBODY,
-    "SOCKET follow-inbox": With(*WORKING),
+    "SOCKET follow-inbox": With(*WORKING, ASK, RESPOND),
     "SOCKET unfollow-inbox": ANYBODY,
     "SOCKET respond": Of(EXECUTE),
+    "SOCKET seen": Of(EXECUTE, READ),
+    "SOCKET draft": Of(EXECUTE, READ),
     # ── Definitions ──
     "GET /api/v1/workflows": With(READ),
     "POST /api/v1/workflows": With(WRITE),
@@ -166,6 +172,7 @@ MATRIX: Final[dict[str, Line]] = {
     "DELETE /api/v1/providers/{name}": Own(SECRETS),
     "GET /api/v1/integrations": With(SECRETS),
     "POST /api/v1/integrations": With(SECRETS),
+    "POST /api/v1/integrations/connect": With(SECRETS),
     "DELETE /api/v1/integrations/{name}": With(SECRETS),
     "POST /api/v1/integrations/{name}/test": With(SECRETS),
     # ── Files ──
@@ -186,7 +193,10 @@ MATRIX: Final[dict[str, Line]] = {
     f"GET {DELIVERY}": Of(WEBHOOKS),
     f"POST {DELIVERY}/replay": Of(WEBHOOKS),
     f"DELETE {HOOK}": Of(WEBHOOKS),
-    # ── Notices ──
+    # ── Notices and absences ──
+    "GET /api/v1/me/absence": ANYBODY,
+    "PUT /api/v1/me/absence": ANYBODY,
+    "DELETE /api/v1/me/absence": ANYBODY,
     "GET /api/v1/me/notifications": ANYBODY,
     "PUT /api/v1/me/notifications": ANYBODY,
     "GET /api/v1/users/{user_id}/notifications": Own(USERS),

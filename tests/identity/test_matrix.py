@@ -218,14 +218,18 @@ async def acted(server: Server, action: str, token: str | None) -> int:
         message["run_id"] = server.places["run_id"]
     if action == "signal":
         message["topic"] = "kept"
+    if action in ("claim", "release", "delegate"):
+        message |= {"requirement_id": server.decision[0]["id"], "to": "kept"}
     if action == "authenticate":
         message["token"] = token or "x"
     if action == "continue-workflow":
         message["step_requirements"] = server.decision
-    if action == "respond":
-        given = {name: value for name, value in server.decision[0].items() if name != "id"}
+    if action in ("respond", "seen", "draft"):
         message |= {"interaction_id": interaction_id(server.places["requirement"], server.places["run_id"])}
-        message |= {"response": given}
+    if action == "draft":
+        message["revision"] = 1
+    if action == "respond":
+        message |= {"response": {name: value for name, value in server.decision[0].items() if name != "id"}}
     before = [] if token is None else [{"action": "authenticate", "token": token}]
     came = await say(server.app, "/workflows/ws", [*before, message])
     code = came[-1].get("code") if came else "auth_required"

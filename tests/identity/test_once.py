@@ -60,6 +60,7 @@ REFUSED_HERE = {
     "POST /api/v1/workflows/instances/{instance_id}/retry",
     "POST /api/v1/workflows/instances/{instance_id}/threads/{thread_id}/resume",
     "POST /api/v1/integrations",
+    "POST /api/v1/integrations/connect",
     "POST /api/v1/integrations/{name}/test",
     "POST /api/v1/password",
     "POST /api/v1/users/{user_id}/notifications/test",

@@ -28,6 +28,8 @@ class Paused:
     user_id: str = "ada"
     account: str = "default"
     link: str = LINK
+    again: str = ""
+    why: str = "asked"
     session_id: str = field(default="s")
 
 
@@ -47,6 +49,15 @@ def test_a_notice_says_what_is_asked_where_and_until_when(words: Words) -> None:
         for said in ("Deploy 1.4?", "release", "deploy", "ada", "2026-12-01 08:00 UTC", LINK):
             assert said in text
     assert letter.key == "run-1 r-1"
+
+
+def test_a_notice_says_why_somebody_is_told_again_and_is_no_copy_of_the_first(words: Words) -> None:
+    again = paused(due_at="2026-12-01T10:00:00Z", timeout_at="2026-12-02T10:00:00Z")
+    again.again, again.why = "reminded.1", "reminded"
+    letter = words.about(again)
+    assert letter.subject == "Reminder: release waits for you: Deploy 1.4?"
+    assert letter.key == "run-1 r-1 reminded.1"
+    assert "2026-12-01 10:00 UTC" in letter.text
 
 
 def test_a_notice_has_nothing_of_what_steps_got_and_gave_and_no_secret(words: Words) -> None:

@@ -62,7 +62,8 @@ class Place:
 
 
 def _least(model: type[BaseModel]) -> dict[str, Any]:
-    return {name: "x" for name, field in model.model_fields.items() if field.is_required()}
+    needed = {name: field.annotation for name, field in model.model_fields.items() if field.is_required()}
+    return {name: 1 if kind is int else "x" for name, kind in needed.items()}
 
 
 def _kinds(annotation: Any) -> Iterator[Any]:

@@ -30,7 +30,7 @@ def test_every_message_type_has_a_canonical_vector() -> None:
 
 
 def test_there_are_as_many_types_as_the_protocol_lists() -> None:
-    assert (len(CLIENT_MESSAGES), len(SERVER_MESSAGES) - len(RUN_EVENTS), len(RUN_EVENTS)) == (13, 15, 48)
+    assert (len(CLIENT_MESSAGES), len(SERVER_MESSAGES) - len(RUN_EVENTS), len(RUN_EVENTS)) == (18, 17, 53)
 
 
 def test_names_are_unique() -> None:

@@ -367,6 +367,53 @@ async def quorum(run: Run) -> None:
     await run.completed()
 
 
+@scenario(
+    Step("act", agent=Assistant(REQUESTS[:2]), human_review=ToolReview(assignees=["ana", "ben"])),
+    Step("deploy", echo, human_review=Confirm(assignees=["ana", "group:ops"])),
+)
+async def claimed(run: Run) -> None:
+    """Tools of an agent that are claimed between two decisions, and a question that is claimed, released and handed
+    over, with a restart between."""
+    ana, ben = run.as_user("ana"), run.as_user("ben")
+    pause = await ana.paused()
+    await ana.claim(pause)
+    await ana.pending[0].approve(pause.tools[0])
+    await ana.release(ana.pending[0])
+    await ben.claim(ben.pending[0])
+    await ben.pending[0].approve(pause.tools[1])
+    await run.until("StepPaused", step="deploy")
+    await ana.claim(await ana.paused())
+    await ana.delegate(ana.pending[0], "cat", reason="On holiday.")
+    await run.restart()
+    await (await run.as_user("cat").paused()).confirm()
+    await run.completed()
+
+
+@scenario(
+    Step("plan", echo, human_review=Confirm(assignees=["ana", "ben"], policy=Quorum(2), reminders=[60], timeout=300)),
+    Step(
+        "deploy",
+        echo,
+        human_review=Confirm(assignees=["ana"], reminders=[60, 180], escalate=[(120, "group:leads")], due=240),
+    ),
+)
+async def reminded(run: Run) -> None:
+    """A question under a policy, reminded between two votes; and one that nobody answers: reminded, escalated, due."""
+    ana = run.as_user("ana")
+    await (await ana.paused()).confirm()
+    await run.advance(seconds=90)
+    await run.as_user("ben").pending[0].confirm()
+    await run.until("StepPaused", step="deploy")
+    await ana.paused()
+    await run.advance(seconds=90)
+    await ana.claim(ana.pending[0])
+    await run.advance(seconds=60)
+    await run.restart()
+    await run.advance(seconds=120)
+    await (await run.as_user("leo", groups=["leads"]).paused()).confirm()
+    await run.completed()
+
+
 class Order(BaseModel):
     fruit: str
     crates: int = 1

@@ -74,8 +74,34 @@ def expected(entries: list[dict[str, Any]]) -> list[tuple[int, str]]:
 def test_milestones_are_the_beginning_the_questions_the_answers_and_the_end(path: Path) -> None:
     fixture = read(path)
     state = folded(start_of(fixture), fixture["entries"])
-    found = [(index, event.rpartition(".")[2]) for _, index, _, event, _ in told(state)]
+    found = [
+        (index, event.rpartition(".")[2]) for _, index, _, event, _ in told(state) if event.startswith("workflow.")
+    ]
     assert found == expected(fixture["entries"])
+
+
+@each_fixture
+def test_each_interaction_begins_once_and_ends_once(path: Path) -> None:
+    fixture = read(path)
+    entries = [each["event"] for each in fixture["entries"]]
+    state = folded(start_of(fixture), fixture["entries"])
+    lives: dict[str, list[str]] = {}
+    for *_, event, data in told(state):
+        if event.startswith("interaction."):
+            lives.setdefault(data["requirement_id"], []).append(event.rpartition(".")[2])
+    asked = [each["requirement_id"] for each in entries if each["event"] == "StepPaused" and "interaction" in each]
+    assert list(lives) == asked
+    for id_, life in lives.items():
+        assert life[0] == "created"
+        is_open = id_ in state.requirements
+        assert [each for each in life if each in ("completed", "expired", "cancelled")] == (
+            [] if is_open else life[-1:]
+        )
+        given = [each for each in entries if each.get("requirement_id") == id_]
+        votes = [each for each in given if each["event"] == "InteractionResponded" and not each.get("late")]
+        single = [each for each in given if each["event"] == "StepContinued" and each.get("resolved_by") != "timeout"]
+        single = [each for each in single if "signal_id" not in each["decision"]]
+        assert life.count("responded") == (len(votes) or len(single))
 
 
 @each_fixture

@@ -172,12 +172,14 @@ class Live:
 
 
 @contextmanager
-def live_server(workflows: Sequence[Workflow], **settings: Any) -> Iterator[Live]:
+def live_server(
+    workflows: Sequence[Workflow], *, agents: Mapping[str, Any] | None = None, **settings: Any
+) -> Iterator[Live]:
     """The application of these workflows, served from a thread of this process."""
     values = settings_with(**settings)
     _make_tables(values)
     made = Settings(**values)
-    server = uvicorn.Server(uvicorn_config(create_app(workflows, made), made))
+    server = uvicorn.Server(uvicorn_config(create_app(workflows, made, agents=agents), made))
     loops: list[asyncio.AbstractEventLoop] = []
     startup = server.startup
 

@@ -32,6 +32,7 @@ from interlock_client.interactions import InboxItem, Interaction
 from interlock_client.lists import RunList
 from interlock_client.machines import MachineSummary, MachineVersion, Validation
 from interlock_client.pauses import Pause
+from interlock_client.questions import FollowedInbox, InboxQuestion
 from interlock_client.run import Run
 from interlock_client.secrets import SecretInfo
 from interlock_client.tools import Question, ToolCall
@@ -52,10 +53,12 @@ __all__ = [
     "DeliveryPage",
     "Disconnected",
     "ErrorPage",
+    "FollowedInbox",
     "Forbidden",
     "HistoryEvent",
     "HistoryPage",
     "InboxItem",
+    "InboxQuestion",
     "Instance",
     "Interaction",
     "InterlockError",

@@ -19,7 +19,7 @@ import contextlib
 import itertools
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -35,13 +35,15 @@ from interlock_client.errors import (
     refusal,
 )
 from interlock_client.files import Files
+from interlock_client.following import Following, L
 from interlock_client.inbox import Inbox
 from interlock_client.instances import Instances
 from interlock_client.interactions import Interactions
 from interlock_client.link import Link, LinkOptions
-from interlock_client.lists import RunList
+from interlock_client.lists import FollowedList
 from interlock_client.machines import Machines
 from interlock_client.pauses import Decision, OnBehalfOf
+from interlock_client.questions import FollowedInbox
 from interlock_client.rest import Rest
 from interlock_client.run import Run
 from interlock_client.secrets import Secrets
@@ -50,29 +52,33 @@ from interlock_client.webhooks import Webhooks
 from interlock_protocol.errors import ProtocolMisuse
 from interlock_protocol.messages import (
     Ack,
+    AnyClientMessage,
     CancelWorkflow,
     ContinueWorkflow,
     ErrorMessage,
-    FollowRuns,
+    InboxChanged,
+    InboxDraft,
+    InboxListed,
+    InboxPresence,
     RunChanged,
-    RunListFilter,
     RunsListed,
     SendSignal,
     ServerMessage,
     StartWorkflow,
     Unfollow,
+    UnfollowInbox,
     UnfollowRuns,
 )
 from interlock_protocol.requirements import EchoedErrorRequirement, EchoedRequirement
-from interlock_protocol.types import JsonValue, RunStatus
+from interlock_protocol.types import JsonValue
 
 logger = logging.getLogger("interlock_client")
 
 PATIENCE = 1.0
 """How long reading pauses for a full inbox, in seconds."""
 
-_Action: TypeAlias = StartWorkflow | ContinueWorkflow | CancelWorkflow | SendSignal | Unfollow | UnfollowRuns
-_Followed: TypeAlias = Run | RunList | Watch
+_Action: TypeAlias = AnyClientMessage
+_Followed: TypeAlias = Run | FollowedList[Any] | Watch
 
 
 @dataclass(eq=False)
@@ -85,7 +91,7 @@ class _Call:
     attempts: int = field(default=0, init=False)
 
 
-class Client:
+class Client(Following):
     """A connection to a server; made by `connect()`.
 
     Attributes:
@@ -122,7 +128,7 @@ class Client:
         self._runs: dict[str, Run] = {}
         self._calls: dict[str, _Call] = {}
         self._asked: dict[str, tuple[_Followed, asyncio.Future[None]]] = {}
-        self._lists: dict[str, RunList] = {}
+        self._lists: dict[str, FollowedList[Any]] = {}
         self._watches: dict[str, Watch] = {}
         self._following: dict[_Followed, asyncio.Future[None]] = {}
         self._strays: set[str] = set()
@@ -146,31 +152,6 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-    @property
-    def user_id(self) -> str | None:
-        """Who the server says this client is; None where it asks nobody."""
-        return self._link.user.user_id if self._link.user else None
-
-    @property
-    def scopes(self) -> tuple[str, ...]:
-        """What the server says this client may do."""
-        return tuple(self._link.user.scopes) if self._link.user else ()
-
-    @property
-    def groups(self) -> tuple[str, ...] | None:
-        """The groups that the server says this client is in; None where it doesn't say."""
-        return tuple(user.groups) if (user := self._link.user) and user.groups is not None else None
-
-    @property
-    def account(self) -> str | None:
-        """The account whose user this is."""
-        return self._link.user.account if self._link.user else None
-
-    @property
-    def namespaces(self) -> tuple[str, ...]:
-        """The namespaces that are this user's; behind a `*`, which says that all of the account are."""
-        return tuple(self._link.user.namespaces or ()) if self._link.user else ()
 
     async def start(
         self,
@@ -233,45 +214,19 @@ class Client:
         if run_id in self._runs:
             raise ProtocolMisuse(f"this client follows the run {run_id} already; unfollow() it first")
         cursor = Cursor(run_id, last=last_event_index, epoch=epoch, snapshot=snapshot)
-        run = self._runs[run_id] = Run(self, cursor, Inbox(*self._inbox_bounds), workflow_id=workflow_id)
+        run = self._runs[run_id] = Run(self, cursor, self._inbox(), workflow_id=workflow_id)
         await self._begin(run)
         return run
 
-    async def follow_runs(
-        self,
-        *,
-        workflow_id: str | None = None,
-        session_id: str | None = None,
-        namespace: str | None = None,
-        status: Iterable[str] = (),
-        waiting_for_me: bool = False,
-        cursor: int | None = None,
-        limit: int = 50,
-    ) -> RunList:
-        """Follows a list of runs: the current ones, and then what changes; or what has changed since `cursor`.
+    def _list_name(self, kind: str) -> str:
+        return f"{kind}-{next(self._request_ids)}"
 
-        Args:
-            status: only runs that stand so; none asks for any.
-            waiting_for_me: only runs that wait for a decision that this user may make.
-            cursor: the `seq` of an earlier list.
-            limit: how many runs the current list has at most, the newest.
+    def _inbox(self) -> Inbox:
+        return Inbox(*self._inbox_bounds)
 
-        Raises:
-            ActionRefused: the server doesn't let this client follow it.
-            ConnectionEnded: there is no connection any more.
-        """
+    async def _begin_list(self, followed: L) -> L:
         self._check()
-        statuses = [RunStatus(each) for each in status]
-        which = RunListFilter(
-            workflow_id=workflow_id,
-            session_id=session_id,
-            namespace=namespace,
-            status=statuses or None,
-            waiting_for_me=waiting_for_me or None,
-        )
-        name = f"list-{next(self._request_ids)}"
-        asked = FollowRuns(list=name, filter=which, cursor=cursor, limit=limit)
-        followed = self._lists[name] = RunList(self, asked, Inbox(*self._inbox_bounds))
+        self._lists[followed.name] = followed
         await self._begin(followed)
         return followed
 
@@ -294,7 +249,7 @@ class Client:
                 if run_id not in self._runs:
                     self.stop(watch)
 
-    async def _begin(self, followed: Run | RunList) -> None:
+    async def _begin(self, followed: Run | FollowedList[Any]) -> None:
         """Returns when the server has accepted to send it."""
         accepted = self._following[followed] = asyncio.get_running_loop().create_future()
         self.resume(followed)
@@ -342,7 +297,7 @@ class Client:
     def forget(self, run: _Followed) -> None:
         if not self._knows(run):
             return
-        if isinstance(run, RunList):
+        if isinstance(run, FollowedList):
             del self._lists[run.name]
         elif isinstance(run, Watch):
             del self._watches[run.run_id]
@@ -384,7 +339,14 @@ class Client:
         ack = await self._call(SendSignal(run_id=run_id, topic=topic, payload=payload, idempotency_key=key))
         return ack.signal_id or ""
 
-    async def unfollow(self, run: Run | RunList) -> None:
+    async def act(self, action: _Action) -> Ack:
+        return await self._call(action)
+
+    def say(self, action: _Action) -> None:
+        if self._link.ready:
+            self._link.send(action)
+
+    async def unfollow(self, run: Run | FollowedList[Any]) -> None:
         if not self._knows(run):
             return
         self.forget(run)
@@ -418,7 +380,7 @@ class Client:
         for run in self._all():
             run.lost()
         for request_id, call in list(self._calls.items()):
-            if isinstance(call.message, Unfollow | UnfollowRuns) and not call.answer.done():
+            if isinstance(call.message, Unfollow | UnfollowRuns | UnfollowInbox) and not call.answer.done():
                 # A connection that is gone follows nothing.
                 call.answer.set_result(Ack(action=call.message.action, request_id=request_id))
             if call.answer.done():
@@ -429,17 +391,27 @@ class Client:
             self._acknowledged(message)
         elif isinstance(message, ErrorMessage):
             self._refused(message)
-        elif isinstance(message, RunChanged | RunsListed):
+        elif isinstance(message, InboxDraft | InboxPresence):
+            self._of_every_inbox(message, size)
+        elif isinstance(message, RunChanged | RunsListed | InboxChanged | InboxListed):
             if (followed := self._lists.get(message.list)) is not None:
                 followed.receive(message, size)
         elif (run_id := run_of(message)) is not None:
-            watch, run = self._watches.get(run_id), self._runs.get(run_id)
-            if watch is not None:
-                watch.receive(message, size)
-            if run is not None:
-                run.receive(message, size)
-            elif watch is None and event_index(message) is not None:
-                self._unwanted(run_id)
+            self._of_run(run_id, message, size)
+
+    def _of_every_inbox(self, message: InboxDraft | InboxPresence, size: int) -> None:
+        for each in self._lists.values():
+            if isinstance(each, FollowedInbox):
+                each.receive(message, size)
+
+    def _of_run(self, run_id: str, message: ServerMessage, size: int) -> None:
+        watch, run = self._watches.get(run_id), self._runs.get(run_id)
+        if watch is not None:
+            watch.receive(message, size)
+        if run is not None:
+            run.receive(message, size)
+        elif watch is None and event_index(message) is not None:
+            self._unwanted(run_id)
 
     async def room(self) -> None:
         if not self._full:
@@ -548,7 +520,7 @@ class Client:
         return [*self._runs.values(), *self._lists.values(), *watches]
 
     def _knows(self, run: _Followed) -> bool:
-        if isinstance(run, RunList):
+        if isinstance(run, FollowedList):
             return self._lists.get(run.name) is run
         return (self._runs if isinstance(run, Run) else self._watches).get(run.run_id) is run
 
@@ -561,7 +533,7 @@ class Client:
         run = Run(
             self,
             cursor,
-            Inbox(*self._inbox_bounds),
+            self._inbox(),
             workflow_id=action.workflow_id,
             session_id=ack.session_id or action.session_id,
         )
@@ -583,8 +555,8 @@ class Client:
             self._link.send(Unfollow(run_id=run_id))
 
 
-def _leaving(run: _Followed) -> Unfollow | UnfollowRuns:
-    return UnfollowRuns(list=run.name) if isinstance(run, RunList) else Unfollow(run_id=run.run_id)
+def _leaving(run: _Followed) -> Unfollow | UnfollowRuns | UnfollowInbox:
+    return run.leaving if isinstance(run, FollowedList) else Unfollow(run_id=run.run_id)
 
 
 def _refuse(waiting: asyncio.Future[Any], error: Exception) -> None:

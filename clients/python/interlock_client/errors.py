@@ -164,6 +164,7 @@ class BrokenStream(ClientError):  # noqa: N818 - what was found
 
 _BY_CODE: dict[str, type[ActionRefused]] = {
     ErrorCode.CONFLICT: Conflict,
+    ErrorCode.CLAIMED: Conflict,
     ErrorCode.BUSINESS_KEY_TAKEN: Conflict,
     ErrorCode.INVALID_DECISION: InvalidDecision,
     ErrorCode.INVALID_TRANSITION: InvalidDecision,

@@ -51,6 +51,7 @@ class Interaction(Answer):
     responded_at: str | None = None
     created_by: str | None = None
     created_at: str | None = None
+    due_at: str | None = None
     expires_at: str | None = None
     own_run_id: str
 
@@ -71,6 +72,7 @@ class InboxItem(Answer):
     priority: str | None = None
     message: str | None = None
     assignees: tuple[str, ...] = ()
+    due_at: str | None = None
     timeout_at: str | None = None
 
 
@@ -93,6 +95,7 @@ class Interactions:
         run_id: str | None = None,
         topic: str | None = None,
         expires_at: datetime | str | None = None,
+        due_at: datetime | str | None = None,
         routing: Literal["first_responder", "all_members"] | None = None,
         policy: Mapping[str, JsonValue] | None = None,
         priority: Priority | None = None,
@@ -105,6 +108,7 @@ class Interactions:
             to: a user id, or `group:NAME`.
             spec: how it is answered; by default yes or no, or a text.
             run_id, topic: the run that waits for the outcome, and the topic of the signal that brings it.
+            due_at: until when an answer is wanted; then it is asked for again.
             routing: how a group decides; by default whoever is first.
 
         Raises:
@@ -124,6 +128,7 @@ class Interactions:
             "run_id": run_id,
             "topic": topic,
             "expires_at": expires_at.isoformat() if isinstance(expires_at, datetime) else expires_at,
+            "due_at": due_at.isoformat() if isinstance(due_at, datetime) else due_at,
             "routing": routing or ("first_responder" if is_group and policy is None else None),
             "policy": None if policy is None else dict(policy),
             "priority": priority,

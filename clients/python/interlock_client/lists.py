@@ -1,10 +1,11 @@
-"""A list of runs as one client follows it: what changes, and how it stands.
+"""What one client follows on the server's change feed, a list of runs above all: what changes, and how it stands.
 
 Laws:
-- Iterating yields the current list, then `RunsListed`, then each change, through any number of connections: after one
-  that was lost comes what was missed or, where the server can't tell that any more, the current list again.
+- Iterating yields what is current, then what says that this is all, then each change, through any number of
+  connections: after one that was lost comes what was missed or, where the server can't tell that any more, what is
+  current again.
 - A current list is given whole: one that was cut off is forgotten, and asked for anew.
-- `runs` is as of the last message that was taken.
+- What a list has is as of the last message that was taken.
 - A slow taker costs a bounded inbox. When it is full, the server is asked to stop; when half of it is taken, the rest
   is asked for from where it was.
 """
@@ -12,49 +13,69 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol, Self, TypeAlias, cast
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar, cast
 
 from interlock_client.inbox import Inbox
 from interlock_protocol.errors import InterlockError, ProtocolMisuse
-from interlock_protocol.messages import FollowRuns, RunChanged, RunsListed, RunSummary
+from interlock_protocol.messages import (
+    Ack,
+    FollowInbox,
+    FollowRuns,
+    RunChanged,
+    RunListFilter,
+    RunsListed,
+    RunSummary,
+    ServerMessage,
+    UnfollowInbox,
+    UnfollowRuns,
+)
+from interlock_protocol.types import RunStatus
 
 ListMessage: TypeAlias = RunChanged | RunsListed
+
+M = TypeVar("M", bound=ServerMessage)
 
 
 class ListOwner(Protocol):
     """What a list needs of its client."""
 
-    def resume(self, followed: RunList) -> None:
+    def resume(self, followed: Any) -> None:
         """Asks the server for the list, now or when there is a connection."""
 
-    def stop(self, followed: RunList) -> None:
+    def stop(self, followed: Any) -> None:
         """Asks the server to stop sending."""
 
     def stirred(self) -> None:
         """A list has got room, or somebody waits for its next message."""
 
-    async def unfollow(self, followed: RunList) -> None:
+    async def unfollow(self, followed: Any) -> None:
         """Stops following and waits for the ack."""
 
+    async def act(self, action: Any) -> Ack:
+        """Has the server carry out an action."""
 
-class RunList:
-    """A followed list. Made by `Client.follow_runs`.
+    def say(self, action: Any) -> None:
+        """Sends an action of which nobody waits to hear."""
+
+
+class FollowedList(ABC, Generic[M]):
+    """Something that a client follows on the feed.
 
     Attributes:
         name: what the connection calls it.
-        seq: the place of the last change that was taken; with it, `Client.follow_runs` can go on another day.
+        seq: the place of the last change that was taken.
     """
 
-    def __init__(self, owner: ListOwner, asked: FollowRuns, inbox: Inbox) -> None:
+    def __init__(self, owner: ListOwner, asked: FollowRuns | FollowInbox, inbox: Inbox) -> None:
         self.name = asked.list
         self.seq = asked.cursor or 0
         self._owner = owner
         self._asked = asked
         self._inbox = inbox
         self._kept = self.seq
-        self._runs: dict[str, RunSummary] = {}
-        self._listing: dict[str, RunSummary] = {}
-        self._current: list[tuple[ListMessage, int]] = []
+        self._current: list[tuple[M, int]] = []
         self._streaming = False
         self._lagging = False
         self._left = False
@@ -62,20 +83,25 @@ class RunList:
         self._hungry = False
         self._news = asyncio.Event()
 
-    def __repr__(self) -> str:
-        return f"<RunList of {len(self._runs)}>"
+    @abstractmethod
+    def _apply(self, message: M) -> None:
+        """Take what a message says into what the list has."""
+
+    @abstractmethod
+    def _is_part(self, message: M) -> bool:
+        """Whether it is a part of what is current, of which the others are still to come."""
 
     @property
-    def runs(self) -> tuple[RunSummary, ...]:
-        """The runs on the list, newest first."""
-        return tuple(sorted(self._runs.values(), key=lambda run: (run.created_at, run.run_id), reverse=True))
+    @abstractmethod
+    def leaving(self) -> UnfollowRuns | UnfollowInbox:
+        """What stops it."""
 
     # ── What comes ──────────────────────────────────────────────────────────────────────────────────────
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> ListMessage:
+    async def __anext__(self) -> M:
         """The next message.
 
         Raises:
@@ -88,7 +114,7 @@ class RunList:
             await self._wait()
         if self._left:
             raise StopAsyncIteration
-        message = cast("ListMessage", self._inbox.take())
+        message = cast("M", self._inbox.take())
         self._apply(message)
         if self._lagging and self._inbox.roomy:
             self._lagging = False
@@ -105,18 +131,6 @@ class RunList:
             await self._news.wait()
         finally:
             self._hungry = False
-
-    def _apply(self, message: ListMessage) -> None:
-        if isinstance(message, RunsListed):
-            if not message.resumed:
-                self._runs, self._listing = self._listing, {}
-            self.seq = message.seq
-            return
-        runs = self._runs if message.seq else self._listing
-        runs.pop(message.run.run_id, None)
-        if message.matches:
-            runs[message.run.run_id] = message.run
-        self.seq = message.seq or self.seq
 
     async def unfollow(self) -> None:
         """Stops following. Iterating ends at once."""
@@ -140,7 +154,7 @@ class RunList:
     def streaming(self) -> bool:
         return self._streaming
 
-    def ask(self, request_id: str) -> FollowRuns:
+    def ask(self, request_id: str) -> FollowRuns | FollowInbox:
         self.lost()
         return self._asked.model_copy(update={"request_id": request_id, "cursor": self._kept or None})
 
@@ -157,18 +171,76 @@ class RunList:
         self._failure = self._failure or error
         self._news.set()
 
-    def receive(self, message: ListMessage, size: int) -> None:
+    def receive(self, message: M, size: int) -> None:
         """Takes in a message about this list; what was under way when it was asked for anew comes again."""
         if not self._streaming:
             return
         self._current.append((message, size))
-        if isinstance(message, RunChanged) and not message.seq:
-            return  # the others of the current list are still to come
+        if self._is_part(message):
+            return
         for each in self._current:
             self._inbox.put(*each)
         self._current.clear()
-        self._kept = message.seq
+        self._kept = getattr(message, "seq", self._kept)
         self._news.set()
         if self._inbox.full:
             self._lagging, self._streaming = True, False
             self._owner.stop(self)
+
+
+class RunList(FollowedList[ListMessage]):
+    """A followed list of runs. Made by `Client.follow_runs`.
+
+    Attributes:
+        seq: the place of the last change that was taken; with it, `Client.follow_runs` can go on another day.
+    """
+
+    def __init__(self, owner: ListOwner, asked: FollowRuns, inbox: Inbox) -> None:
+        super().__init__(owner, asked, inbox)
+        self._runs: dict[str, RunSummary] = {}
+        self._listing: dict[str, RunSummary] = {}
+
+    def __repr__(self) -> str:
+        return f"<RunList of {len(self._runs)}>"
+
+    @property
+    def runs(self) -> tuple[RunSummary, ...]:
+        """The runs on the list, newest first."""
+        return tuple(sorted(self._runs.values(), key=lambda run: (run.created_at, run.run_id), reverse=True))
+
+    @property
+    def leaving(self) -> UnfollowRuns:
+        return UnfollowRuns(list=self.name)
+
+    def _is_part(self, message: ListMessage) -> bool:
+        return isinstance(message, RunChanged) and not message.seq
+
+    def _apply(self, message: ListMessage) -> None:
+        if isinstance(message, RunsListed):
+            if not message.resumed:
+                self._runs, self._listing = self._listing, {}
+            self.seq = message.seq
+            return
+        runs = self._runs if message.seq else self._listing
+        runs.pop(message.run.run_id, None)
+        if message.matches:
+            runs[message.run.run_id] = message.run
+        self.seq = message.seq or self.seq
+
+
+def runs_that(
+    *,
+    workflow_id: str | None,
+    session_id: str | None,
+    namespace: str | None,
+    status: Iterable[str],
+    waiting_for_me: bool,
+) -> RunListFilter:
+    """The filter of a list."""
+    return RunListFilter(
+        workflow_id=workflow_id,
+        session_id=session_id,
+        namespace=namespace,
+        status=[RunStatus(each) for each in status] or None,
+        waiting_for_me=waiting_for_me or None,
+    )

@@ -9,7 +9,7 @@
  * - Of each run there is one `Run` at a time, however often it is asked for; once it has ended or was left, none.
  */
 
-import { cancellation, signalOf, type SignalOptions } from "./actions.js";
+import { cancellation, signalOf, type Attention, type SignalOptions } from "./actions.js";
 import { httpUrl, socketUrl, tokenIn } from "./address.js";
 import { Backoff } from "./backoff.js";
 import { json } from "./codec.js";
@@ -18,27 +18,25 @@ import { Cursor, type Place } from "./cursor.js";
 import { behalfOf, hasSecret, parts, type Decided, type Decision, type OnBehalf } from "./decisions.js";
 import { InterlockError, misuse, refusal } from "./errors.js";
 import { indexOf, runOf, type Received } from "./events.js";
-import { Files } from "./files.js";
 import { Instances } from "./instances.js";
 import { Keeper } from "./keeper.js";
 import { newKey } from "./keys.js";
 import { Link, type LinkListener } from "./link.js";
 import { Listeners } from "./listeners.js";
 import { isListMessage, RunList, type ListOptions, type ListOwner } from "./lists.js";
-import { Machines } from "./machines.js";
-import { Secrets } from "./secrets.js";
 import { Memory, type Remembered } from "./memory.js";
 import type { ConnectOptions, FollowOptions, RunReference, StartOptions } from "./options.js";
 import { Outbox, type Action, type Making, type Waiting } from "./outbox.js";
 import type { Ack, ErrorMessage, JsonValue } from "./protocol.js";
+import { Later } from "./later.js";
 import { Rest } from "./rest.js";
+import { Services } from "./services.js";
 import { nextChange, Run, suiting, unintroduced, type Owner } from "./run.js";
 import type { WebSocketConstructor } from "./socket.js";
 import { page } from "./surroundings.js";
 import { Tokens } from "./tokens.js";
 import { initialView, type RunView, type ViewOptions } from "./view.js";
 import { Watch } from "./watching.js";
-import { Webhooks } from "./webhooks.js";
 
 const RETRY_MS = 1000;
 const noted = () => undefined;
@@ -53,19 +51,11 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
 }
 
 /** A client. Made by `connect()`. */
-export class Client {
+export class Client extends Services {
   /** Where the server is: `http(s)://HOST:PORT`, with the prefix that it is served below. */
   readonly url: string;
-  /** Definitions of state machines: created, checked, published. */
-  readonly machines: Machines;
   /** Instances of state machines: started, resumed, waited for. */
   readonly instances: Instances;
-  /** The secrets of workflows: set, listed without their values, deleted. */
-  readonly secrets: Secrets;
-  /** Addresses that are told of what happens in runs, and what was delivered to them. */
-  readonly webhooks: Webhooks;
-  /** What is given for `file` fields: uploaded, downloaded, deleted. */
-  readonly files: Files;
   readonly #options: ConnectOptions;
   readonly #link: Link;
   /** What waits for the server's answer: shown, taken back. */
@@ -84,7 +74,7 @@ export class Client {
   readonly #behind = new Map<Run, number>();
   #left = 0;
   /** What is asked for again in a moment. */
-  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
+  readonly #later = new Later(RETRY_MS);
   /** There is a connection again, and the server hasn't said yet what was missed. */
   #isReturning = false;
   #requests = 0;
@@ -93,6 +83,11 @@ export class Client {
 
   /** @internal */
   constructor(url: string, options: ConnectOptions) {
+    const tokens = new Tokens(options.token ?? tokenIn(url));
+    const rest = new Rest(httpUrl(url), tokens, options.fetch);
+    super(rest);
+    this.url = httpUrl(url);
+    this.instances = new Instances(rest, this);
     this.#options = options;
     const prefix = options.storagePrefix ?? "interlock";
     this.outbox = new Outbox(options.maxWaitingActions ?? 100, options.outbox, prefix);
@@ -100,14 +95,6 @@ export class Client {
     const surroundings = options.surroundings ?? page;
     this.#memory = options.storage ? new Memory(options.storage, { prefix }) : null;
     this.#keeper = this.#memory && new Keeper(this.#memory, surroundings);
-    const tokens = new Tokens(options.token ?? tokenIn(url));
-    this.url = httpUrl(url);
-    const rest = new Rest(this.url, tokens, options.fetch);
-    this.machines = new Machines(rest);
-    this.instances = new Instances(rest, this);
-    this.secrets = new Secrets(rest);
-    this.webhooks = new Webhooks(rest);
-    this.files = new Files(rest);
     const heartbeat = options.heartbeat ?? 15_000;
     this.#state = { phase: "connecting", ...NOBODY };
     this.#link = new Link(
@@ -275,6 +262,25 @@ export class Client {
     return (await this.#act(signalOf(runId, topic, payload, options))).signal_id ?? "";
   }
 
+  /**
+   * Says that this user is on a requirement, so that nobody else decides it: for 15 minutes, until it is said again.
+   * Rejects with `claimed` where somebody else is.
+   */
+  claim(runId: string, requirementId: string): Promise<void> {
+    return this.#attend({ action: "claim", run_id: runId, requirement_id: requirementId });
+  }
+
+  /** Gives up a claim. */
+  release(runId: string, requirementId: string): Promise<void> {
+    return this.#attend({ action: "release", run_id: runId, requirement_id: requirementId });
+  }
+
+  /** Hands a requirement over to a user, or to `group:NAME`: they are asked instead of this user. */
+  delegate(runId: string, requirementId: string, to: string, reason?: string): Promise<void> {
+    const about = { run_id: runId, requirement_id: requirementId, to };
+    return this.#attend({ action: "delegate", ...about, ...(reason === undefined ? {} : { reason }) });
+  }
+
   /** The runs that `storage` remembers, the latest first; `follow(…, { from: "stored" })` goes on with one. */
   get remembered(): readonly Remembered[] {
     return this.#memory?.runs ?? [];
@@ -287,6 +293,10 @@ export class Client {
   }
 
   // ── Actions ─────────────────────────────────────────────────────────────────────────────────────────
+
+  async #attend(action: Attention): Promise<void> {
+    await this.#act(action);
+  }
 
   async #act(action: Action, acknowledged: Waiting["acknowledged"] = noted, making: Making = {}): Promise<Ack> {
     if (this.#ended !== null) throw this.#ended;
@@ -519,7 +529,7 @@ export class Client {
   #notFollowed(run: Run, message: ErrorMessage): void {
     run.lost();
     if (message.retryable) {
-      this.#later(() => this.#runs.get(run.runId) === run && !run.streaming && this.#resume(run));
+      this.#later.do(() => this.#runs.get(run.runId) === run && !run.streaming && this.#resume(run));
       return;
     }
     this.#runs.delete(run.runId);
@@ -531,20 +541,12 @@ export class Client {
   }
 
   #notWatched(watch: Watch, message: ErrorMessage): void {
-    if (message.retryable) this.#later(() => this.#watches.get(watch.runId) === watch && this.#resumeWatch(watch));
+    if (message.retryable) this.#later.do(() => this.#watches.get(watch.runId) === watch && this.#resumeWatch(watch));
     else watch.fail(refusal(message));
   }
 
   #notListed(list: RunList, message: ErrorMessage): void {
-    if (list.refused(message)) this.#later(() => this.#resumeList(list));
-  }
-
-  #later(ask: () => void): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      ask();
-    }, RETRY_MS);
-    this.#timers.add(timer);
+    if (list.refused(message)) this.#later.do(() => this.#resumeList(list));
   }
 
   #end(error: InterlockError): void {
@@ -552,7 +554,7 @@ export class Client {
     const [runs, lists, watches] = [[...this.#runs.values()], [...this.#lists.values()], [...this.#watches.values()]];
     for (const each of [this.#runs, this.#lists, this.#watches, this.#asked, this.#strays, this.#behind]) each.clear();
     this.#left = 0;
-    for (const timer of this.#timers) clearTimeout(timer);
+    this.#later.clear();
     this.#keeper?.close();
     for (const run of runs) run.fail(error);
     for (const list of lists) list.fail(error);

@@ -84,6 +84,13 @@ export type {
   Validation,
   VersionOf,
 } from "./machines.js";
+export {
+  type IntegrationInfo,
+  Integrations,
+  type NewIntegration,
+  type ProviderAuth,
+  type ProviderInfo,
+} from "./integrations.js";
 export { type SecretInfo, type SecretOptions, Secrets } from "./secrets.js";
 export {
   type Delivery,

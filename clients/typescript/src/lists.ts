@@ -72,6 +72,8 @@ export class RunList {
   #runs = new Map<string, RunSummary>();
   /** The current list, as far as it was sent. */
   #coming = new Map<string, RunSummary>();
+  /** What has left the list since older runs were asked for. */
+  #gone = new Set<string>();
   #cursor = 0;
   #state: ListState = { runs: [], phase: "loading", more: false, error: null };
   #isStale = false;
@@ -99,6 +101,19 @@ export class RunList {
   /** Everything that the runs of the list wait for, one by one. */
   get pending(): readonly PendingItem[] {
     return this.state.runs.flatMap((run) => run.pending.map((pending) => ({ run, pending })));
+  }
+
+  /**
+   * Takes in older runs that match, which were asked for apart (`GET /runs`): they stay, and change, as the others do.
+   * `more` says whether there are still older ones. What the list has already is newer, and what left it while they
+   * were asked for is gone.
+   */
+  async extend(older: () => Promise<{ runs: readonly RunSummary[]; more: boolean }>): Promise<void> {
+    const gone = (this.#gone = new Set<string>());
+    const { runs, more } = await older();
+    for (const run of runs) if (!gone.has(run.run_id) && !this.#runs.has(run.run_id)) this.#runs.set(run.run_id, run);
+    this.#isStale = true;
+    this.#set({ more });
   }
 
   /** Calls `listener` whenever `state` changes. Returns what ends that. */
@@ -171,7 +186,8 @@ export class RunList {
   #changed(message: RunChanged): void {
     const runId = message.run.run_id;
     if (message.matches) this.#runs.set(runId, message.run);
-    else if (!this.#runs.delete(runId)) return;
+    else this.#gone.add(runId);
+    if (!message.matches && !this.#runs.delete(runId)) return;
     this.#isStale = true;
     this.#set({});
   }

@@ -15,10 +15,11 @@ import { InterlockError, refusal } from "./errors.js";
 import { newKey } from "./keys.js";
 import { Listeners } from "./listeners.js";
 import type { StorageLike } from "./memory.js";
+import type { Attention } from "./actions.js";
 import type { Ack, CancelWorkflow, ContinueWorkflow, ErrorMessage, SendSignal, StartWorkflow } from "./protocol.js";
 
 /** An action that is applied once, whatever happens to the connection. */
-export type Action = StartWorkflow | ContinueWorkflow | CancelWorkflow | SendSignal;
+export type Action = StartWorkflow | ContinueWorkflow | CancelWorkflow | SendSignal | Attention;
 
 /** An action that waits for its answer, as a program sees it. */
 export interface WaitingAction {
@@ -146,7 +147,7 @@ export class Outbox {
         reject(new InterlockError("outbox_full", sentence, { retryable: true }));
         return;
       }
-      const id = message.idempotency_key ?? newKey();
+      const id = ("idempotency_key" in message ? message.idempotency_key : null) ?? newKey();
       const about = { id, at: Date.now(), isRestored: false, who, keep, ...(note === undefined ? {} : { note }) };
       const waiting: Waiting = { message, attempts: 0, acknowledged, resolve, reject, about };
       this.#waiting.set(message.request_id, waiting);

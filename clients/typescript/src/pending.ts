@@ -10,6 +10,10 @@
 import type {
   ErrorRequirement,
   ExecutorRequirement,
+  InteractionClaimed,
+  InteractionDelegated,
+  InteractionEscalated,
+  InteractionReleased,
   InteractionResponded,
   JsonValue,
   RequirementResponse,
@@ -122,6 +126,29 @@ export function responded(pending: readonly Pending[], event: InteractionRespond
       requirement: { ...each.requirement, needed: event.needed, responses: [...others, response] },
     };
   });
+}
+
+/** What happens to a pause without deciding it. */
+type Attended = InteractionClaimed | InteractionReleased | InteractionDelegated | InteractionEscalated;
+
+/** The pauses after one was claimed, released, handed over, or others are asked as well. All but the first end a claim;
+ * who stands in for somebody doesn't. */
+export function attended(pending: readonly Pending[], event: Attended): readonly Pending[] {
+  return pending.map((each) => (each.id === event.requirement_id ? noted(each, event) : each));
+}
+
+function noted(asked: Pending, event: Attended): Pending {
+  if (event.event === "InteractionDelegated" && event.absent) {
+    return { ...asked, requirement: { ...asked.requirement, assignees: event.assignees } } as Pending;
+  }
+  const { claim: _before, ...requirement } = asked.requirement;
+  const now =
+    event.event === "InteractionClaimed"
+      ? { claim: { by: event.claimed_by, since: event.since, until: event.until } }
+      : event.event === "InteractionReleased"
+        ? {}
+        : { assignees: event.assignees };
+  return { ...asked, requirement: { ...requirement, ...now } } as Pending;
 }
 
 /** What is left after a pause, or some tools of it, was resolved. */

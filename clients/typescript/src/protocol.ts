@@ -18,12 +18,17 @@ export type ClientMessage =
   | Reconnect
   | CancelWorkflow
   | SendSignal
+  | Claim
+  | Release
+  | Delegate
   | Unfollow
   | FollowRuns
   | UnfollowRuns
   | FollowInbox
   | UnfollowInbox
   | Respond
+  | Seen
+  | Draft
   | Ping;
 /**
  * Where a run stands. The last three are final.
@@ -42,6 +47,8 @@ export type ControlMessage =
   | RunsListed
   | InboxChanged
   | InboxListed
+  | InboxDraft
+  | InboxPresence
   | Ack
   | Pong
   | ErrorMessage;
@@ -58,6 +65,11 @@ export type RunEvent =
   | StepPaused
   | WorkflowRunOutput
   | InteractionResponded
+  | InteractionClaimed
+  | InteractionReleased
+  | InteractionDelegated
+  | InteractionReminded
+  | InteractionEscalated
   | StepContinued
   | StepExecutorContinued
   | LoopExecutionStarted
@@ -249,6 +261,39 @@ export interface SendSignal {
   idempotency_key?: string | null;
 }
 /**
+ * Says that the user is on a requirement, so that nobody else decides it: for 15 minutes, until it is said again,
+ * and for 2 hours at most.
+ */
+export interface Claim {
+  action: "claim";
+  request_id?: string | null;
+  interaction_id?: string | null;
+  run_id?: string;
+  requirement_id?: string;
+}
+/**
+ * Gives up a claim; an admin may give up that of somebody else.
+ */
+export interface Release {
+  action: "release";
+  request_id?: string | null;
+  interaction_id?: string | null;
+  run_id?: string;
+  requirement_id?: string;
+}
+/**
+ * Hands a requirement over to somebody else: a user id, or `group:NAME`. Both stand behind the decision.
+ */
+export interface Delegate {
+  action: "delegate";
+  request_id?: string | null;
+  interaction_id?: string | null;
+  run_id?: string;
+  requirement_id?: string;
+  to: string;
+  reason?: string | null;
+}
+/**
  * Stops following a run, which goes on.
  */
 export interface Unfollow {
@@ -327,6 +372,27 @@ export interface Respond {
   on_behalf_of?: string | null;
   reason?: string | null;
   idempotency_key?: string | null;
+}
+/**
+ * Says that this user has a question before them, which is noted once; and, with `looking`, whether they look at
+ * it from now on, until they look away or the connection ends.
+ */
+export interface Seen {
+  action: "seen";
+  request_id?: string | null;
+  interaction_id: string;
+  looking?: boolean | null;
+}
+/**
+ * Keeps a half-written answer for this user's other devices, of at most 16 KiB; the highest revision stays. Without
+ * content it is thrown away.
+ */
+export interface Draft {
+  action: "draft";
+  request_id?: string | null;
+  interaction_id: string;
+  revision: number;
+  content?: JsonValue;
 }
 /**
  * Asks for a `pong`.
@@ -485,6 +551,7 @@ export interface PendingSummary {
     | "Wait";
   thread_id?: string;
   assignees?: string[];
+  claim?: RequirementClaim;
   confirmation_message?: string;
   user_input_message?: string;
   output_review_message?: string;
@@ -493,7 +560,16 @@ export interface PendingSummary {
   subject?: string;
   policy?: RequirementPolicy;
   interaction?: PendingInteraction;
+  due_at?: string;
   timeout_at?: string;
+}
+/**
+ * Who is on a requirement, so that others wait. Times are in milliseconds since 1970.
+ */
+export interface RequirementClaim {
+  by: string;
+  since: number;
+  until: number;
 }
 /**
  * How the people who are asked decide together: see `docs/approvals.md`.
@@ -564,11 +640,13 @@ export interface InboxItem {
   priority?: ("low" | "normal" | "high" | "urgent") | null;
   assignees?: string[] | null;
   policy?: RequirementPolicy | null;
+  due_at?: string | null;
   timeout_at?: string | null;
   requirement: PendingSummary;
 }
 /**
- * A followed inbox is told up to `seq`: all of it, or (`resumed`) nothing has changed. What follows is live.
+ * A followed inbox is told up to `seq`. What follows is live. What came before is all of it, or (`resumed`) what
+ * the `changed_runs` ask by now: whatever else the client knew of these is gone, and of others it is as it was.
  */
 export interface InboxListed {
   event: "inbox_listed";
@@ -577,7 +655,25 @@ export interface InboxListed {
   count: number;
   more: boolean;
   resumed: boolean;
+  changed_runs?: string[];
   request_id?: string;
+}
+/**
+ * What this user has half-written on another device; without content it was thrown away.
+ */
+export interface InboxDraft {
+  event: "inbox_draft";
+  interaction_id: string;
+  revision: number;
+  content?: JsonValue;
+}
+/**
+ * Who looks at a question that this connection looks at: their ids, this user's among them, 100 at most.
+ */
+export interface InboxPresence {
+  event: "inbox_presence";
+  interaction_id: string;
+  people: string[];
 }
 /**
  * An action with a `request_id` was durably accepted.
@@ -785,6 +881,7 @@ export interface RouterPaused {
   requires_response?: boolean;
   requires_interaction?: boolean;
   topic?: string;
+  source?: "interaction" | string;
   interaction?: InteractionQuestion;
   widget?: WidgetQuestion;
   confirmation_message?: string;
@@ -807,6 +904,9 @@ export interface RouterPaused {
   exclude_starter?: boolean;
   bind?: boolean;
   digest?: string;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -897,6 +997,13 @@ export interface Choice {
   key: string;
   label?: string;
   description?: string;
+}
+/**
+ * Who is asked as well, if nobody has decided by then.
+ */
+export interface RequirementEscalation {
+  at: string;
+  to: string;
 }
 /**
  * Just before the `StepPaused` of an agent's pause.
@@ -992,6 +1099,7 @@ export interface StepOutputReview {
   requires_response?: boolean;
   requires_interaction?: boolean;
   topic?: string;
+  source?: "interaction" | string;
   interaction?: InteractionQuestion;
   widget?: WidgetQuestion;
   confirmation_message?: string;
@@ -1014,6 +1122,9 @@ export interface StepOutputReview {
   exclude_starter?: boolean;
   bind?: boolean;
   digest?: string;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -1053,6 +1164,7 @@ export interface StepPaused {
   requires_response?: boolean;
   requires_interaction?: boolean;
   topic?: string;
+  source?: "interaction" | string;
   interaction?: InteractionQuestion;
   widget?: WidgetQuestion;
   confirmation_message?: string;
@@ -1075,6 +1187,9 @@ export interface StepPaused {
   exclude_starter?: boolean;
   bind?: boolean;
   digest?: string;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -1109,7 +1224,8 @@ export interface WorkflowRunOutput {
   pause_kind?: "step" | "executor" | "error";
 }
 /**
- * One thing that a run waits for; every field of it is the server's. A signal of the `topic` resolves it.
+ * One thing that a run waits for; every field of it is the server's. A signal of the `topic` resolves it;
+ * where its `source` is `interaction`, only the outcome of one does.
  *
  * `digest` is a hash over what is asked and shown; where `bind` is true, a decision needs it.
  */
@@ -1145,6 +1261,7 @@ export interface StepRequirement {
   requires_response?: boolean;
   requires_interaction?: boolean;
   topic?: string;
+  source?: "interaction" | string;
   interaction?: InteractionQuestion;
   widget?: WidgetQuestion;
   confirmation_message?: string;
@@ -1165,6 +1282,7 @@ export interface StepRequirement {
   executor_session_id?: string;
   executor_requirements?: ExecutorRequirement[];
   assignees?: string[];
+  claim?: RequirementClaim;
   policy?: RequirementPolicy;
   voters?: string[];
   needed?: number;
@@ -1179,6 +1297,9 @@ export interface StepRequirement {
   halt_id?: string;
   retry_count?: number;
   max_retries?: number;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   digest?: string;
   bind?: boolean;
@@ -1217,9 +1338,13 @@ export interface ErrorRequirement {
   retry_count: number;
   user_input_schema?: UserInputField[];
   assignees?: string[];
+  claim?: RequirementClaim;
   policy?: RequirementPolicy;
   distinct_from?: string[];
   exclude_starter?: boolean;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   digest?: string;
   bind?: boolean;
@@ -1274,10 +1399,148 @@ export interface InteractionResponded {
   reason?: string;
 }
 /**
+ * Somebody is on a requirement, or stays on it, so that nobody else decides it until then. `since` and `until` are
+ * in milliseconds since 1970.
+ */
+export interface InteractionClaimed {
+  event: "InteractionClaimed";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  number: number;
+  parts?: string[];
+  claimed_by: string;
+  since: number;
+  until: number;
+}
+/**
+ * A claim was given up, or an admin has ended it.
+ */
+export interface InteractionReleased {
+  event: "InteractionReleased";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  number: number;
+  parts?: string[];
+  released_by: string;
+  reason?: string;
+}
+/**
+ * Somebody has handed a requirement over; a claim on it has ended. `assignees` are those who may decide it now.
+ * Where they are `absent`, somebody stands in for them: they stay asked, and a claim goes on.
+ */
+export interface InteractionDelegated {
+  event: "InteractionDelegated";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  number: number;
+  parts?: string[];
+  delegated_by: string;
+  to: string;
+  reason?: string;
+  absent?: boolean;
+  assignees: string[];
+}
+/**
+ * Nobody has decided a requirement yet, and whoever is asked is told again: for the `reminder`th time, from 1.
+ */
+export interface InteractionReminded {
+  event: "InteractionReminded";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  number: number;
+  parts?: string[];
+  reminder: number;
+}
+/**
+ * Nobody has decided a requirement yet, and somebody else is asked as well; a claim on it has ended. `assignees`
+ * are those who may decide it now, `level` counts its escalations from 1.
+ */
+export interface InteractionEscalated {
+  event: "InteractionEscalated";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  number: number;
+  parts?: string[];
+  to: string;
+  level: number;
+  assignees: string[];
+}
+/**
  * A requirement of a step was resolved. `resolved_at` is in milliseconds since 1970.
  *
  * Under a policy, `outcome` says how, and `resolved_by` is whose response decided it. An admin who decides for
- * somebody else says for whom, and why.
+ * somebody else says for whom, and why. Where a signal did it, `attended` is the `number` of what happened to it
+ * before.
  */
 export interface StepContinued {
   event: "StepContinued";
@@ -1303,6 +1566,7 @@ export interface StepContinued {
   resolved_by: string;
   resolved_at: number;
   outcome?: "approved" | "rejected" | "completed" | "unreachable" | "expired";
+  attended?: number;
   on_behalf_of?: string;
   reason?: string;
 }

@@ -11,7 +11,7 @@
 
 import type { Gap, RunEvent, StepContinued, StepExecutorContinued, WorkflowRunOutput } from "./protocol.js";
 import { isFinal, isKnown, isSnapshot, type RunMessage, type Snapshot } from "./events.js";
-import { paused, resolved, responded, wholly } from "./pending.js";
+import { attended, paused, resolved, responded, wholly } from "./pending.js";
 import {
   asked,
   called,
@@ -197,6 +197,10 @@ const FOLDS: Folds = {
     return { ...inStep(view, event, (step) => asked(step, typeOf(pending))), pending: [...others, pending] };
   },
   WorkflowRunOutput: told,
+  InteractionClaimed: (view, event) => ({ ...view, pending: attended(view.pending, event) }),
+  InteractionReleased: (view, event) => ({ ...view, pending: attended(view.pending, event) }),
+  InteractionDelegated: (view, event) => ({ ...view, pending: attended(view.pending, event) }),
+  InteractionEscalated: (view, event) => ({ ...view, pending: attended(view.pending, event) }),
   InteractionResponded: (view, event) => ({ ...view, pending: responded(view.pending, event) }),
   StepContinued: decided,
   StepExecutorContinued: decided,

@@ -172,7 +172,8 @@ describe("the outbox", () => {
   it("keeps an action, with its key, until it is answered, in order", async () => {
     const outbox = new Outbox(10);
     const sent: string[] = [];
-    const send = (waiting: Waiting) => void sent.push(waiting.message.idempotency_key ?? "");
+    const send = (waiting: Waiting) =>
+      void sent.push(("idempotency_key" in waiting.message && waiting.message.idempotency_key) || "");
     const answers = ["1", "2", "3"].map((id) => outbox.add(message(id), nothing, send));
     expect(outbox.acknowledge(ack("2"))).toBe(true);
     expect(await answers[1]).toEqual(ack("2"));

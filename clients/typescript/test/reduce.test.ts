@@ -40,6 +40,28 @@ function told(view: RunView): Partial<Facts> {
   };
 }
 
+it("a question that is escalated is for those who are asked as well, and nobody's claim", () => {
+  const events = byName["reminded"]!;
+  const at = events.findIndex((event) => event.event === "InteractionEscalated");
+  const [before, after] = [at, at + 1].map((end) => fold(events.slice(0, end)).pending[0]!.requirement);
+  expect(before!.assignees).toEqual(["ana"]);
+  expect(after!.assignees).toEqual(["ana", "group:leads"]);
+  expect(after!.claim).toBeUndefined();
+});
+
+it("who stands in for somebody is asked as well, and ends no claim", () => {
+  const events = byName["claimed"]!;
+  const claim = events.findLastIndex((event) => event.event === "InteractionClaimed");
+  const before = fold(events.slice(0, claim + 1));
+  const handed = events.find((event) => event.event === "InteractionDelegated")! as RunEvent;
+  const event_index = (before.lastIndex ?? 0) + 1;
+  const event = { ...handed, event_index, absent: true, assignees: ["ana", "dan"] } as RunEvent;
+  const asked = fold([event], before).pending[0]!.requirement;
+  expect(asked.assignees).toEqual(["ana", "dan"]);
+  expect(asked.claim).toEqual(before.pending[0]!.requirement.claim);
+  expect(asked.claim).toBeDefined();
+});
+
 describe.each(recorded)("the recorded run $name", ({ events, facts }) => {
   it("is folded to what the server's fold came to, at each place", () => {
     for (const fact of facts) {

@@ -1,7 +1,20 @@
 /** The app: who may see it, what is around its pages, and which page is at which address. */
 
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
-import { Inbox, LogOut, List, MessageSquare, Monitor, Moon, Sun, Workflow, type LucideIcon } from "lucide-react";
+import {
+  AlertTriangle,
+  Inbox,
+  LogOut,
+  List,
+  MessageSquare,
+  Monitor,
+  Moon,
+  PencilLine,
+  Sun,
+  Webhook,
+  Workflow,
+  type LucideIcon,
+} from "lucide-react";
 import { FormContext } from "react-aria-components";
 import { Link, Redirect, Route, Router, Switch, useLocation } from "wouter";
 
@@ -9,6 +22,7 @@ import { InterlockProvider, useInterlock } from "@interlock/client/react";
 import { ChatPage } from "./chat/chat-page.tsx";
 import { loadForms } from "./forms/lazy.tsx";
 import { InboxBadge } from "./inbox/badge.tsx";
+import { usePalette } from "./palette/asking.ts";
 import { loadDifference } from "./pauses/changes.tsx";
 import { ConnectionBar, ConnectionDot } from "./session/connection-bar.tsx";
 import { session, useSession } from "./session/context.ts";
@@ -31,7 +45,9 @@ const loadMachine = () => import("./machines/machine-page.tsx");
 const loadEditor = () => import("./editor/editor-page.tsx");
 const loadErrors = () => import("./errors/errors-page.tsx");
 const loadWebhooks = () => import("./webhooks/webhooks-page.tsx");
+const loadIntegrations = () => import("./integrations/integrations-page.tsx");
 const loadWebhook = () => import("./webhooks/webhook-page.tsx");
+const loadPalette = () => import("./palette/palette.tsx");
 const RunPage = lazy(() => loadRun().then((found) => ({ default: found.RunPage })));
 const RunsPage = lazy(() => loadRuns().then((found) => ({ default: found.RunsPage })));
 const InboxPage = lazy(() => loadInbox().then((found) => ({ default: found.InboxPage })));
@@ -40,7 +56,9 @@ const MachinePage = lazy(() => loadMachine().then((found) => ({ default: found.M
 const EditorPage = lazy(() => loadEditor().then((found) => ({ default: found.EditorPage })));
 const ErrorsPage = lazy(() => loadErrors().then((found) => ({ default: found.ErrorsPage })));
 const WebhooksPage = lazy(() => loadWebhooks().then((found) => ({ default: found.WebhooksPage })));
+const IntegrationsPage = lazy(() => loadIntegrations().then((found) => ({ default: found.IntegrationsPage })));
 const WebhookPage = lazy(() => loadWebhook().then((found) => ({ default: found.WebhookPage })));
+const Palette = lazy(() => loadPalette().then((found) => ({ default: found.Palette })));
 
 /** All that is loaded when it is needed: fetched while there is time, so that it is here when the server isn't. */
 const LATER = [
@@ -53,6 +71,7 @@ const LATER = [
   loadMachines,
   loadMachine,
   loadErrors,
+  loadPalette,
 ];
 const LATER_MS = 2000;
 
@@ -122,6 +141,7 @@ function Shell() {
         Skip to the content
       </a>
       <TopBar />
+      <Finding />
       <ConnectionBar />
       <SignInAgain />
       <main id="main" ref={main} tabIndex={-1}>
@@ -141,6 +161,27 @@ function Shell() {
   );
 }
 
+/** Where the palette leads, beside what waits and what there is. */
+const PLACES = [
+  { to: "/", name: "Chat", icon: MessageSquare },
+  { to: "/inbox", name: "Inbox", icon: Inbox },
+  { to: "/runs", name: "Runs", icon: List },
+  { to: "/machines", name: "Machines", icon: Workflow },
+  { to: "/editor", name: "New machine", icon: PencilLine },
+  { to: "/errors", name: "Errors", icon: AlertTriangle },
+  { to: "/webhooks", name: "Webhooks", icon: Webhook },
+] as const;
+
+function Finding() {
+  const [isAsked, close] = usePalette();
+  if (!isAsked) return null;
+  return (
+    <Suspense>
+      <Palette places={PLACES} onClose={close} />
+    </Suspense>
+  );
+}
+
 function Pages() {
   return (
     <Switch>
@@ -157,6 +198,7 @@ function Pages() {
       <Route path="/editor/:name/:versionId" component={EditorPage} />
       <Route path="/errors" component={ErrorsPage} />
       <Route path="/webhooks" component={WebhooksPage} />
+      <Route path="/integrations" component={IntegrationsPage} />
       <Route path="/webhooks/:id" component={WebhookPage} />
       <Route path="/index.html">
         <Redirect to="/" />

@@ -64,7 +64,7 @@ test.each([
 });
 
 test("the nearest deadline comes first, then the newest", () => {
-  const late = item({ id: "late", timeout_at: "2030-01-02T00:00:00Z" });
+  const late = item({ id: "late", due_at: "2030-01-02T00:00:00Z", timeout_at: "2029-01-01T00:00:00Z" });
   const soon = item({ id: "soon", timeout_at: "2030-01-01T00:00:00Z" });
   const old = item({ id: "old" });
   const young = item({ id: "young" }, { created_at: 2 });

@@ -11,7 +11,14 @@ const [port, ...redirects] = process.argv.slice(2);
 const issuer = `http://127.0.0.1:${port}`;
 
 const provider = new Provider(issuer, {
-  clients: [{ client_id: "interlock", client_secret: "a-secret-of-the-client", redirect_uris: redirects }],
+  clients: [
+    {
+      client_id: "interlock",
+      client_secret: "a-secret-of-the-client",
+      redirect_uris: redirects,
+      grant_types: ["authorization_code", "refresh_token"],
+    },
+  ],
   claims: {
     openid: ["sub"],
     profile: ["name", "preferred_username", "groups", "kind"],

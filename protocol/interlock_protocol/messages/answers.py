@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal, TypeAlias
 
 from interlock_protocol.messages.base import ServerMessage
-from interlock_protocol.requirements import RequirementPolicy, Tolerant
+from interlock_protocol.requirements import RequirementClaim, RequirementPolicy, Tolerant
 from interlock_protocol.types import (
     PROTOCOL_VERSION,
     InteractionMode,
@@ -147,6 +147,7 @@ class PendingSummary(Tolerant):
     step_type: Open[StepType] | None = None
     thread_id: str | None = None
     assignees: list[str] | None = None
+    claim: RequirementClaim | None = None
     confirmation_message: str | None = None
     user_input_message: str | None = None
     output_review_message: str | None = None
@@ -155,9 +156,11 @@ class PendingSummary(Tolerant):
     subject: str | None = None
     policy: RequirementPolicy | None = None
     interaction: PendingInteraction | None = None
+    due_at: str | None = None
     timeout_at: str | None = None
 
 
+_RunIds: TypeAlias = list[str]
 _Pending: TypeAlias = list[PendingSummary]  # in a class that has a field `list`, that isn't the type
 
 
@@ -224,6 +227,7 @@ class InboxItem(Tolerant):
     priority: Open[Priority] | None = None
     assignees: list[str] | None = None
     policy: RequirementPolicy | None = None
+    due_at: str | None = None
     timeout_at: str | None = None
     requirement: PendingSummary
 
@@ -240,7 +244,8 @@ class InboxChanged(ServerMessage):
 
 
 class InboxListed(ServerMessage):
-    """A followed inbox is told up to `seq`: all of it, or (`resumed`) nothing has changed. What follows is live."""
+    """A followed inbox is told up to `seq`. What follows is live. What came before is all of it, or (`resumed`) what
+    the `changed_runs` ask by now: whatever else the client knew of these is gone, and of others it is as it was."""
 
     event: Literal["inbox_listed"] = "inbox_listed"
     list: str
@@ -248,7 +253,25 @@ class InboxListed(ServerMessage):
     count: int
     more: bool
     resumed: bool
+    changed_runs: _RunIds | None = None
     request_id: str | None = None
+
+
+class InboxPresence(ServerMessage):
+    """Who looks at a question that this connection looks at: their ids, this user's among them, 100 at most."""
+
+    event: Literal["inbox_presence"] = "inbox_presence"
+    interaction_id: str
+    people: list[str]
+
+
+class InboxDraft(ServerMessage):
+    """What this user has half-written on another device; without content it was thrown away."""
+
+    event: Literal["inbox_draft"] = "inbox_draft"
+    interaction_id: str
+    revision: int
+    content: JsonValue = None
 
 
 class Ack(ServerMessage):
@@ -296,6 +319,8 @@ CONTROL_MESSAGES: dict[str, type[ServerMessage]] = {
         RunsListed,
         InboxChanged,
         InboxListed,
+        InboxDraft,
+        InboxPresence,
         Ack,
         Pong,
         ErrorMessage,

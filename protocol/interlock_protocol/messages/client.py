@@ -9,12 +9,14 @@ Source: `docs/protocol.md`, "Actions".
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+import contextlib
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from interlock_protocol.faults import NO_NUL
-from interlock_protocol.limits import MAX_REASON, MAX_REQUEST_ID
+from interlock_protocol.interactions import ids_of
+from interlock_protocol.limits import MAX_REASON, MAX_REQUEST_ID, MAX_REVISION
 from interlock_protocol.namespaces import NAMESPACE, TOPIC
 from interlock_protocol.requirements import EchoedErrorRequirement, EchoedRequirement, Tolerant
 from interlock_protocol.types import AnyJson, Bounded, BoundedObject, RunStatus
@@ -116,6 +118,46 @@ class SendSignal(ClientMessage):
     idempotency_key: Key | None = None
 
 
+class OfRequirement(ClientMessage):
+    """What is about one requirement: named by its address, or by the ids that the address is made of."""
+
+    interaction_id: Name | None = None
+    run_id: Name = Field(default="", validate_default=True)
+    requirement_id: Name = Field(default="", validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, fields: Any) -> Any:
+        address = fields.get("interaction_id") if isinstance(fields, dict) else None
+        if not isinstance(address, str):
+            return fields
+        with contextlib.suppress(ValueError):
+            requirement_id, run_id = ids_of(address)
+            return {**fields, "requirement_id": requirement_id, "run_id": run_id}
+        return fields
+
+
+class Claim(OfRequirement):
+    """Says that the user is on a requirement, so that nobody else decides it: for 15 minutes, until it is said again,
+    and for 2 hours at most."""
+
+    action: Literal["claim"] = "claim"
+
+
+class Release(OfRequirement):
+    """Gives up a claim; an admin may give up that of somebody else."""
+
+    action: Literal["release"] = "release"
+
+
+class Delegate(OfRequirement):
+    """Hands a requirement over to somebody else: a user id, or `group:NAME`. Both stand behind the decision."""
+
+    action: Literal["delegate"] = "delegate"
+    to: Name
+    reason: str | None = Field(default=None, max_length=MAX_REASON)
+
+
 class Unfollow(ClientMessage):
     """Stops following a run, which goes on."""
 
@@ -188,6 +230,27 @@ class Respond(ClientMessage):
     idempotency_key: Key | None = None
 
 
+class Seen(ClientMessage):
+    """Says that this user has a question before them, which is noted once; and, with `looking`, whether they look at
+    it from now on, until they look away or the connection ends."""
+
+    action: Literal["seen"] = "seen"
+    interaction_id: Name
+    looking: bool | None = None
+
+
+class Draft(ClientMessage):
+    """Keeps a half-written answer for this user's other devices, of at most 16 KiB; the highest revision stays. Without
+    content it is thrown away."""
+
+    nulls: ClassVar[frozenset[str]] = frozenset({"content"})
+
+    action: Literal["draft"] = "draft"
+    interaction_id: Name
+    revision: int = Field(ge=1, le=MAX_REVISION)
+    content: AnyJson = None
+
+
 class Ping(ClientMessage):
     """Asks for a `pong`."""
 
@@ -201,12 +264,17 @@ AnyClientMessage = (
     | Reconnect
     | CancelWorkflow
     | SendSignal
+    | Claim
+    | Release
+    | Delegate
     | Unfollow
     | FollowRuns
     | UnfollowRuns
     | FollowInbox
     | UnfollowInbox
     | Respond
+    | Seen
+    | Draft
     | Ping
 )
 
@@ -219,12 +287,17 @@ CLIENT_MESSAGES: dict[str, type[AnyClientMessage]] = {
         Reconnect,
         CancelWorkflow,
         SendSignal,
+        Claim,
+        Release,
+        Delegate,
         Unfollow,
         FollowRuns,
         UnfollowRuns,
         FollowInbox,
         UnfollowInbox,
         Respond,
+        Seen,
+        Draft,
         Ping,
     )
 }

@@ -15,6 +15,7 @@ from interlock_protocol.requirements import (
     ErrorRequirement,
     ExecutorRequirement,
     InteractionQuestion,
+    RequirementEscalation,
     RequirementPolicy,
     StepRequirement,
     Tolerant,
@@ -40,6 +41,7 @@ class PauseEvent(StepEvent):
     requires_response: bool | None = None
     requires_interaction: bool | None = None
     topic: str | None = None
+    source: Literal["interaction"] | str | None = None
     interaction: InteractionQuestion | None = None
     widget: WidgetQuestion | None = None
     confirmation_message: str | None = None
@@ -62,6 +64,9 @@ class PauseEvent(StepEvent):
     exclude_starter: bool | None = None
     bind: bool | None = None
     digest: str | None = None
+    due_at: str | None = None
+    reminders: list[str] | None = None
+    escalations: list[RequirementEscalation] | None = None
     timeout_at: str | None = None
     on_timeout: Open[OnTimeout] | None = None
     on_reject: Open[OnReject] | None = None
@@ -160,11 +165,68 @@ class InteractionResponded(StepEvent):
     reason: str | None = None
 
 
+class AttendedEvent(StepEvent):
+    """What happens to an open requirement without deciding it. `number` counts this from 1; `parts` are the ids of an
+    agent's tools that nobody has decided yet, or that of the next of several responses."""
+
+    requirement_id: str
+    number: int
+    parts: list[str] | None = None
+
+
+class InteractionClaimed(AttendedEvent):
+    """Somebody is on a requirement, or stays on it, so that nobody else decides it until then. `since` and `until` are
+    in milliseconds since 1970."""
+
+    event: Literal["InteractionClaimed"] = "InteractionClaimed"
+    claimed_by: str
+    since: int
+    until: int
+
+
+class InteractionReleased(AttendedEvent):
+    """A claim was given up, or an admin has ended it."""
+
+    event: Literal["InteractionReleased"] = "InteractionReleased"
+    released_by: str
+    reason: str | None = None
+
+
+class InteractionDelegated(AttendedEvent):
+    """Somebody has handed a requirement over; a claim on it has ended. `assignees` are those who may decide it now.
+    Where they are `absent`, somebody stands in for them: they stay asked, and a claim goes on."""
+
+    event: Literal["InteractionDelegated"] = "InteractionDelegated"
+    delegated_by: str
+    to: str
+    reason: str | None = None
+    absent: bool | None = None
+    assignees: list[str]
+
+
+class InteractionReminded(AttendedEvent):
+    """Nobody has decided a requirement yet, and whoever is asked is told again: for the `reminder`th time, from 1."""
+
+    event: Literal["InteractionReminded"] = "InteractionReminded"
+    reminder: int
+
+
+class InteractionEscalated(AttendedEvent):
+    """Nobody has decided a requirement yet, and somebody else is asked as well; a claim on it has ended. `assignees`
+    are those who may decide it now, `level` counts its escalations from 1."""
+
+    event: Literal["InteractionEscalated"] = "InteractionEscalated"
+    to: str
+    level: int
+    assignees: list[str]
+
+
 class StepContinued(StepEvent):
     """A requirement of a step was resolved. `resolved_at` is in milliseconds since 1970.
 
     Under a policy, `outcome` says how, and `resolved_by` is whose response decided it. An admin who decides for
-    somebody else says for whom, and why.
+    somebody else says for whom, and why. Where a signal did it, `attended` is the `number` of what happened to it
+    before.
     """
 
     event: Literal["StepContinued"] = "StepContinued"
@@ -173,6 +235,7 @@ class StepContinued(StepEvent):
     resolved_by: str
     resolved_at: int
     outcome: Open[PolicyOutcome] | None = None
+    attended: int | None = None
     on_behalf_of: str | None = None
     reason: str | None = None
 

@@ -13,6 +13,11 @@ from pydantic import Field
 
 from interlock_protocol.messages.base import RunEvent, StepEvent
 from interlock_protocol.messages.pauses import (
+    InteractionClaimed,
+    InteractionDelegated,
+    InteractionEscalated,
+    InteractionReleased,
+    InteractionReminded,
     InteractionResponded,
     RouterPaused,
     StepContinued,
@@ -383,6 +388,11 @@ RUN_EVENTS: dict[str, type[RunEvent]] = {
         StepPaused,
         WorkflowRunOutput,
         InteractionResponded,
+        InteractionClaimed,
+        InteractionReleased,
+        InteractionDelegated,
+        InteractionReminded,
+        InteractionEscalated,
         StepContinued,
         StepExecutorContinued,
         LoopExecutionStarted,

@@ -14,7 +14,11 @@ from interlock_client.rest import path
 from interlock_protocol.types import JsonObject
 
 INSTANCE: Final = "workflow.instance."
-EVENTS: Final = tuple(INSTANCE + name for name in ("created", "halted", "resumed", "completed", "failed", "cancelled"))
+INTERACTION: Final = "interaction."
+EVENTS: Final = (
+    *(INSTANCE + name for name in ("created", "halted", "resumed", "completed", "failed", "cancelled")),
+    *(INTERACTION + name for name in ("created", "responded", "completed", "expired", "cancelled")),
+)
 TEST_SECONDS: Final = 15.0
 """How long is waited for what becomes of a test event."""
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from interlock.definitions.port import Served
 from interlock.definitions.served import served_of
 from interlock.workflow.declare.nodes import Workflow
-from interlock.workflow.program import Program
+from interlock.workflow.program import OFFICE, Office, Program
 
 
 class CodeDefinitions:
@@ -23,18 +23,21 @@ class CodeDefinitions:
 
     Args:
         built_in: those of the server itself, which no list has.
+        office: when people work, for business time.
 
     Raises:
         ValueError: two have the same id.
     """
 
-    def __init__(self, workflows: Sequence[Workflow], built_in: Sequence[Workflow] = ()) -> None:
-        self._built_in = {each.id: Program(each) for each in built_in}
+    def __init__(
+        self, workflows: Sequence[Workflow], built_in: Sequence[Workflow] = (), office: Office = OFFICE
+    ) -> None:
+        self._built_in = {each.id: Program(each, office) for each in built_in}
         self._programs: dict[str, Program] = {}
         for workflow in workflows:
             if workflow.id in self._programs:
                 raise ValueError(f"Two workflows have the id {workflow.id!r}; give each an id of its own.")
-            self._programs[workflow.id] = Program(workflow)
+            self._programs[workflow.id] = Program(workflow, office)
         self._served: tuple[Served, ...] | None = None
 
     @property

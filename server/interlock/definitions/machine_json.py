@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from interlock.definitions.checks.ladder import escalations_in
 from interlock.definitions.machine_graph import target_of
 from interlock.workflow.containers.machine import Halting, Handler, Machine, State, Transition, Wait
+from interlock.workflow.declare.business import span_in
 from interlock.workflow.declare.data_paths import parts_of
 from interlock.workflow.declare.logic import HttpLogic, Logic, Retry, ScriptLogic, TextLogic
 from interlock.workflow.declare.nodes import Workflow
@@ -141,6 +143,9 @@ def _halting(name: str, state: Declared) -> Halting:
         on_timeout=None if on_timeout is None else _target(on_timeout),
         signal=state.get("signal"),
         widget=_widget(state.get("widget")),
+        reminders=[*map(span_in, state.get("reminders") or ())],
+        escalate=escalations_in(state.get("escalate")),
+        due=None if state.get("due") is None else span_in(state["due"]),
     )
 
 

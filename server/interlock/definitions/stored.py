@@ -27,7 +27,7 @@ from interlock.definitions.served import served_of
 from interlock.store.port import StoreUnavailable
 from interlock.store.ports.definitions import DefinitionStore, VersionRow, is_definition_name, is_version_id
 from interlock.workflow.declare.nodes import Workflow
-from interlock.workflow.program import Program
+from interlock.workflow.program import OFFICE, Office, Program
 from interlock_protocol.types import JsonObject
 
 logger = structlog.get_logger(__name__)
@@ -63,10 +63,12 @@ class StoredDefinitions:
 
     Args:
         compile_: makes a workflow of a definition.
+        office: when people work, for business time.
     """
 
-    def __init__(self, store: DefinitionStore, compile_: Compile) -> None:
+    def __init__(self, store: DefinitionStore, compile_: Compile, office: Office = OFFICE) -> None:
         self._store = store
+        self._office = office
         self._compile = compile_
         self._currents = Currents(store)
         self._programs: Lru[Key, _Compiled] = Lru(MOST_PROGRAMS, MOST_PROGRAM_BYTES)
@@ -149,7 +151,7 @@ class StoredDefinitions:
         return compiled
 
     def _compiled(self, row: VersionRow) -> _Compiled:
-        program = Program(self._compile(row.definition, version_id=row.version_id))
+        program = Program(self._compile(row.definition, version_id=row.version_id), self._office)
         if (program.id, program.version) != (row.name, row.version_id):
             raise ValueError(f"{row.version_id} of {row.name!r} compiles to {program.version} of {program.id!r}")
         return _Compiled(program, len(to_json(row.definition)), row.status == "published")

@@ -17,6 +17,7 @@ from interlock.auth import Principal, Verb
 from interlock.definitions.port import Definitions
 from interlock.engine.clock import Clock
 from interlock.engine.commands.apply import Accepted
+from interlock.engine.commands.attend import attend
 from interlock.engine.commands.cancel import cancel_run
 from interlock.engine.commands.context import Context
 from interlock.engine.commands.decide import continue_run
@@ -24,6 +25,7 @@ from interlock.engine.commands.definition import ask_about_definition
 from interlock.engine.commands.expire import expire
 from interlock.engine.commands.runs import Runs
 from interlock.engine.commands.signal import signal_run, tell_run
+from interlock.engine.commands.stand_in import AWAY, StandIns
 from interlock.engine.commands.start import Origin, start
 from interlock.engine.driving.driver import Ports
 from interlock.engine.driving.lost_log import Seen, begin_anew
@@ -37,7 +39,8 @@ from interlock.log.port import Log
 from interlock.secrets.port import Vault
 from interlock.store.port import IdempotencyKey, Store
 from interlock.telemetry.counters import Counters
-from interlock.workflow.program import FOR_GOOD, Lifetimes, RunState, next_timer
+from interlock.workflow.activities import Asks, asks_nobody
+from interlock.workflow.program import FOR_GOOD, Attention, Lifetimes, RunState, next_timer
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, SendSignal, StartWorkflow
 from interlock_protocol.types import JsonValue
 
@@ -61,6 +64,11 @@ class Engine:
         vault: seals the secrets that people type into forms.
         logic: runs the scripts and the requests of state machines.
         groups: who is in a group by the settings.
+        has_absences: whether the substitutes of people who are away are asked, too.
+        asks: asks people what steps ask by themselves.
+
+    Attributes:
+        people: looks up who is behind a name.
     """
 
     def __init__(
@@ -82,26 +90,32 @@ class Engine:
         vault: Vault | None = None,
         logic: LogicRunners | None = None,
         groups: Groups | None = None,
+        has_absences: bool = False,
+        asks: Asks = asks_nobody,
     ) -> None:
         self.log = log
         self.store = store
         self.clock = clock or Clock()
         self.lifetimes = lifetimes
         self.timers = Timers(store, self.clock, self._expire)
+        if has_absences:
+            listeners = [*listeners, StandIns(lambda: self._context)]
         self.relay = None if not listeners else PauseRelay(store, self.clock, listeners, self._logged, base_url)
         ports = Ports(
             log,
             store,
             self.clock,
             () if self.relay is None else self.relay.topics,
+            AWAY if has_absences else None,
             counters or Counters(),
             vault=vault,
             max_log_events=max_log_events,
             lifetimes=lifetimes,
             logic=logic or LogicRunners(),
             groups=groups or {},
+            asks=asks,
         )
-        self.traces = ports.traces
+        self.traces, self.people = ports.traces, ports.people
         self._expressions, self._logic, self._settler = ports.expressions, ports.logic, ports.settler
         if self.relay is not None:
             self._settler.on_messages = self.relay.wake
@@ -129,7 +143,7 @@ class Engine:
             vault=vault,
             is_alone=is_alone,
             most_instances=most_instances,
-            people=ports.people,
+            people=self.people,
         )
 
     async def stop(self, grace: float) -> None:
@@ -149,8 +163,8 @@ class Engine:
         self._settler.on_deliveries = listener
 
     def look_who_listens(self) -> None:
-        """Ask, before the next settlement, which accounts have subscriptions: another one has. Other processes know it
-        after `LISTENING_SECONDS`."""
+        """Ask, before the next settlement, which accounts have subscriptions, and people who are away: another one has.
+        Other processes know it after `LISTENING_SECONDS`."""
         self._settler.look_again()
 
     # ── Commands ────────────────────────────────────────────────────────────────────────────────────────
@@ -171,9 +185,20 @@ class Engine:
         """
         return await self._context.in_full(start(self._context, principal, message, key, origin))
 
-    async def ask(self, principal: Principal, message: StartWorkflow, *, key: IdempotencyKey | None = None) -> Accepted:
-        """Accept an interaction durably: a run of the built-in workflow. For the refusals see `commands.start`."""
-        return await self._context.in_full(start(self._context, principal, message, key, verb=Verb.ASK))
+    async def ask(
+        self,
+        principal: Principal,
+        message: StartWorkflow,
+        *,
+        key: IdempotencyKey | None = None,
+        run_id: str | None = None,
+    ) -> Accepted:
+        """Accept an interaction durably: a run of the built-in workflow. For the refusals see `commands.start`.
+
+        Args:
+            run_id: of that run; a new one by default.
+        """
+        return await self._context.in_full(start(self._context, principal, message, key, verb=Verb.ASK, run_id=run_id))
 
     async def tell(self, run_id: str, topic: str, payload: JsonValue, key: str) -> Accepted:
         """Send the outcome of an interaction to a run, once for this key. For the refusals see `commands.signal`."""
@@ -203,6 +228,10 @@ class Engine:
     async def signal(self, principal: Principal, message: SendSignal) -> Accepted:
         """Send a signal to a run, durably. For the refusals see `commands.signal`."""
         return await self._context.in_full(signal_run(self._context, principal, message))
+
+    async def attend(self, principal: Principal, message: Attention) -> Accepted:
+        """Claim, release or hand over a requirement, durably. For the refusals see `commands.attend`."""
+        return await self._context.in_full(attend(self._context, principal, message))
 
     def clock_moved(self) -> None:
         """Tell everything that waits for a time that a test has moved the clock."""

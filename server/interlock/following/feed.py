@@ -118,6 +118,17 @@ class Feed:
         first = bisect_right(self._newest, seq, key=lambda change: change.seq)
         return self._newest[first : first + PAGE]
 
+    async def between(self, after: int, last: int) -> Sequence[Change]:
+        """Return all changes after a seq, up to one that the store has; this reader need not know of it yet."""
+        found: list[Change] = []
+        while after < last:
+            changes = await (self.page(after) if self.last >= last else self._store.changes(after, PAGE))
+            found += [change for change in changes if change.seq <= last]
+            if not changes:
+                break
+            after = changes[-1].seq
+        return found
+
 
 class Place:
     """A follower's position: the `seq` of the last change that it was given."""
@@ -144,6 +155,14 @@ class Place:
         changes = await self._feed.page(self.seq)
         self.seq = changes[-1].seq if changes else max(self.seq, last)
         return changes
+
+    async def missed(self, after: int, last: int) -> Sequence[Change]:
+        """Return all changes after a seq, up to another that the store has; the place stays where it is.
+
+        Raises:
+            StoreUnavailable: they can't be read now.
+        """
+        return await self._feed.between(after, last)
 
     def close(self) -> None:
         """Stop following."""

@@ -2,7 +2,8 @@
 
 Laws:
 - `may()` says who may answer what, for what is current and for each change.
-- Whoever comes back after something has changed gets all that waits, and nobody has to ask for it.
+- Whoever comes back gets what the runs ask by now that have changed since, and which runs these are: whatever else they
+  knew of these waits no more. Whoever has been away for too long gets all that waits. Nobody has to ask for it.
 - What a client was told is remembered, by address, so that it hears of each of these when it waits for it no more. That
   is bounded: a client that was told too much begins anew.
 
@@ -27,7 +28,7 @@ from interlock_protocol import control
 from interlock_protocol.interactions import ids_of
 from interlock_protocol.messages import FollowInbox
 from interlock_protocol.requirements import SIGNAL
-from interlock_protocol.types import JsonObject
+from interlock_protocol.types import JsonObject, RunStatus
 
 MOST_TOLD = 5000
 """How many addresses are remembered of one inbox."""
@@ -63,25 +64,33 @@ class FollowedInbox(Followed):
 
     async def _current(self, ends: FeedEnds) -> list[dict[str, Any]]:
         items, seq = await self._select()
-        is_known = self._resumes(ends) and await self._is_as_it_was(seq)
+        missed = await self._missed(seq) if self._resumes(ends) else None
+        self._place.seq, self._has_begun = seq, True
         shown = items[: self._limit]
         self._told_of, self._count_told = {}, 0
         for item in shown:
             self._remember(item)
-        self._place.seq, self._has_begun = seq, True
-        told = [] if is_known else [self._changed(0, item["interaction_id"], item) for item in shown]
-        return [*told, self._listed(len(told), more=len(items) > len(shown), resumed=is_known)]
+        if missed is not None:
+            return self._resumed(missed)
+        told = [self._changed(0, item["interaction_id"], item) for item in shown]
+        return [*told, self._listed(len(told), more=len(items) > len(shown), resumed=False)]
 
-    async def _is_as_it_was(self, seq: int) -> bool:
-        """Return True if no run that the client sees has changed between its cursor and this seq."""
-        self._place.seq = self._cursor
-        while self._place.seq < seq:
-            changes = await self._place.page()
-            if any(may(self.principal, Verb.READ, change.run) for change in changes):
-                return False
-            if not changes:
-                break
-        return True
+    async def _missed(self, seq: int) -> list[Change]:
+        """The changes between the client's cursor and this seq, of runs that it sees."""
+        missed = await self._place.missed(self._cursor, seq)
+        return [each for each in missed if may(self.principal, Verb.READ, each.run)]
+
+    def _resumed(self, missed: Sequence[Change]) -> list[dict[str, Any]]:
+        """What the runs ask that have changed, and which these are, but for those of which the client can't know."""
+        begun = {each.run.run_id for each in missed if each.status is RunStatus.PENDING}
+        told: list[dict[str, Any]] = []
+        changed: list[str] = []
+        for change in newest_of_each(missed):
+            items = self._renewed(change.run)
+            told += [self._changed(0, item["interaction_id"], item) for item in items]
+            if items or change.run.run_id not in begun:
+                changed.append(change.run.run_id)
+        return [*told, self._listed(len(told), more=False, resumed=True, changed=changed)]
 
     async def _select(self) -> tuple[list[dict[str, Any]], int]:
         """Return the items, newest runs first, at most about one more than `limit`, and as of which seq they are."""
@@ -135,22 +144,27 @@ class FollowedInbox(Followed):
 
     def _of_change(self, change: Change) -> list[dict[str, Any]]:
         """The questions that the run asks now, and those that it doesn't ask any more, of which the client knows."""
-        run = change.run
-        known = self._told_of.pop(run.run_id, set())
-        self._count_told -= len(known)
-        items = [] if run.status.is_final else list(self._items(run))
-        for item in items:
-            self._remember(item)
+        known = self._told_of.get(change.run.run_id, set())
+        items = self._renewed(change.run)
         gone = sorted(known - {item["interaction_id"] for item in items})
         return [
             *(self._changed(change.seq, each, None) for each in gone),
             *(self._changed(change.seq, item["interaction_id"], item) for item in items),
         ]
 
+    def _renewed(self, run: ListedRun) -> list[dict[str, Any]]:
+        """The questions that a run asks now; these are remembered of it, and nothing else."""
+        self._count_told -= len(self._told_of.pop(run.run_id, ()))
+        items = [] if run.status.is_final else list(self._items(run))
+        for item in items:
+            self._remember(item)
+        return items
+
     def _remember(self, item: JsonObject) -> None:
         address = str(item["interaction_id"])
-        self._told_of.setdefault(ids_of(address)[1], set()).add(address)
-        self._count_told += 1
+        of_run = self._told_of.setdefault(ids_of(address)[1], set())
+        self._count_told += address not in of_run
+        of_run.add(address)
 
     # ── Messages ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -159,12 +173,13 @@ class FollowedInbox(Followed):
             self._is_sent(str(item["run_id"]), str(item["requirement_id"]))
         return control.inbox_changed(list=self.name, seq=seq, interaction_id=address, item=item)
 
-    def _listed(self, count: int, *, more: bool, resumed: bool) -> dict[str, Any]:
+    def _listed(self, count: int, *, more: bool, resumed: bool, changed: Sequence[str] | None = None) -> dict[str, Any]:
         return control.inbox_listed(
             list=self.name,
             seq=self._place.seq,
             count=count,
             more=more,
             resumed=resumed,
+            changed_runs=changed,
             request_id=self._request_id,
         )

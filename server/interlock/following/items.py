@@ -58,6 +58,7 @@ def item_of(run: Asking, asked: Mapping[str, Any]) -> JsonObject:
         "subject": asked.get("subject"),
         "assignees": asked.get("assignees"),
         "policy": asked.get("policy"),
+        "due_at": asked.get("due_at"),
         "timeout_at": asked.get("timeout_at"),
         "requirement": dict(asked),
     }

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from interlock.auth import Principal, Verb, may
 from interlock.following.feed import Feed
@@ -29,7 +29,9 @@ from interlock_protocol.requirements import SIGNAL
 from interlock_protocol.types import FINAL_STATUSES, JsonObject, RunStatus
 
 _ANY = frozenset(RunStatus)
-_WAITING = frozenset({RunStatus.PAUSED, RunStatus.RUNNING})
+WAITING = frozenset({RunStatus.PAUSED, RunStatus.RUNNING})
+"""The statuses of a run that may wait for a decision."""
+
 _NOBODY = ""
 _NOWHERE = ""
 
@@ -59,6 +61,18 @@ def check_may_list(principal: Principal) -> None:
     """
     if not may(principal, Verb.LIST):
         raise Refusal(ErrorCode.FORBIDDEN, "Listing runs needs a token with a workflows: scope.")
+
+
+def check_may_follow(principal: Principal, kind: Literal["runs", "inbox"]) -> None:
+    """Check that the principal may follow lists of this kind.
+
+    Raises:
+        Refusal: `forbidden`.
+    """
+    if kind == "runs":
+        check_may_list(principal)
+    elif not may(principal, Verb.READ_INBOX):
+        raise Refusal(ErrorCode.FORBIDDEN, "An inbox needs a token with a workflows: or interactions: scope.")
 
 
 def seen_by(principal: Principal) -> RunFilter:
@@ -109,6 +123,18 @@ def waiting_for(principal: Principal) -> WaitingFilter:
     )
 
 
+def waits_for(principal: Principal, run: ListedRun) -> bool:
+    """Whether a run waits for a decision that this principal may make."""
+    return any(True for _ in _asked_of(principal, run))
+
+
+def _asked_of(principal: Principal, run: ListedRun) -> Iterator[JsonObject]:
+    for each in run.pending:
+        named = _Asked(each.get("assignees"))  # type: ignore[arg-type]  # as rows have it
+        if each.get("kind") != SIGNAL and may(principal, Verb.DECIDE, run, named):
+            yield each
+
+
 def summary(run: ListedRun) -> dict[str, Any]:
     """The fields of a run in a list."""
     return {
@@ -142,7 +168,7 @@ class FollowedList(Followed):
         self._filter = asked.filter
         self._waiting = bool(asked.filter.waiting_for_me)
         statuses = frozenset(asked.filter.status or _ANY)
-        self._statuses = statuses & _WAITING if self._waiting else statuses
+        self._statuses = statuses & WAITING if self._waiting else statuses
 
     # ── The current list ────────────────────────────────────────────────────────────────────────────────
 
@@ -162,7 +188,7 @@ class FollowedList(Followed):
         return found, seq
 
     async def _page(self, cursor: str | None) -> RunPage:
-        asked, any_status = self._filter, _WAITING if self._waiting else _ANY
+        asked, any_status = self._filter, WAITING if self._waiting else _ANY
         narrowed: dict[str, Any] = {
             "workflow_id": asked.workflow_id,
             "session_id": asked.session_id,
@@ -200,17 +226,7 @@ class FollowedList(Followed):
         return is_asked_for and may(self.principal, Verb.READ, run)
 
     def _matches(self, run: ListedRun) -> bool:
-        return run.status in self._statuses and (not self._waiting or self._waits(run))
-
-    def _waits(self, run: ListedRun) -> bool:
-        """Return True if the run waits for a decision that this user may make."""
-        return any(True for _ in self._asked_of_me(run))
-
-    def _asked_of_me(self, run: ListedRun) -> Iterator[JsonObject]:
-        for each in run.pending:
-            named = _Asked(each.get("assignees"))  # type: ignore[arg-type]  # as rows have it
-            if each.get("kind") != SIGNAL and may(self.principal, Verb.DECIDE, run, named):
-                yield each
+        return run.status in self._statuses and (not self._waiting or waits_for(self.principal, run))
 
     def _may_have_matched(self, run: ListedRun) -> bool:
         """Return True if a run that doesn't match may have matched before.
@@ -224,7 +240,7 @@ class FollowedList(Followed):
     def _run_changed(self, seq: int, run: ListedRun, *, matches: bool) -> dict[str, Any]:
         told = summary(run)
         if matches and self._sights is not None:
-            for each in self._asked_of_me(run):
+            for each in _asked_of(self.principal, run):
                 self._is_sent(run.run_id, str(each["id"]))
         return control.run_changed(list=self.name, seq=seq, matches=matches, run=told, pending=told["pending"])
 

@@ -1,4 +1,4 @@
-"""What of lists and inboxes one connection follows.
+"""What of lists and inboxes one connection follows, and which questions it looks at.
 
 Law: a name is taken once for lists of runs, and once for inboxes; together they are bounded.
 
@@ -11,10 +11,13 @@ from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 from interlock.auth import Principal
+from interlock.following.drafts import Drafts, FollowedDrafts
 from interlock.following.feed import Feed
 from interlock.following.followed import Followed, Listed
 from interlock.following.inbox import FollowedInbox
-from interlock.following.lists import FollowedList, check_may_list
+from interlock.following.lists import FollowedList, check_may_follow
+from interlock.following.looks import Looks
+from interlock.following.presence import Presence
 from interlock.following.sights import Sights
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import FollowInbox, FollowRuns
@@ -30,12 +33,29 @@ class Lists:
 
     Args:
         wake: called on the event loop when one of them may have something new. It must not block.
+        presence: knows who looks at what.
+        drafts: what the client has half-written, of which it is told as long as it follows an inbox.
         sights: notes what the client is sent of what it may decide.
+
+    Attributes:
+        looks: the questions that it looks at.
+        drafts: its own drafts, while it follows an inbox.
     """
 
-    __slots__ = ("_feed", "_followed", "_sights", "_store", "_wake")
+    __slots__ = ("_drafts", "_feed", "_followed", "_sights", "_store", "_wake", "drafts", "looks")
 
-    def __init__(self, feed: Feed, store: Listed, wake: Callable[[], None], sights: Sights | None = None) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        store: Listed,
+        wake: Callable[[], None],
+        presence: Presence,
+        drafts: Drafts,
+        sights: Sights | None = None,
+    ) -> None:
+        self.looks = Looks(presence, wake)
+        self.drafts: FollowedDrafts | None = None
+        self._drafts = drafts
         self._feed = feed
         self._store = store
         self._wake = wake
@@ -48,13 +68,16 @@ class Lists:
         Raises:
             Refusal: `forbidden`, or `invalid_message` if there are too many.
         """
-        check_may_list(principal)
+        check_may_follow(principal, "inbox" if isinstance(asked, FollowInbox) else "runs")
         kind: Kind = "inbox" if isinstance(asked, FollowInbox) else "runs"
         if (kind, asked.list) not in self._followed and len(self._followed) >= MAX_LISTS:
             sentence = f"A connection follows at most {MAX_LISTS} lists; send unfollow-{kind} for one of them first."
             raise Refusal(ErrorCode.INVALID_MESSAGE, sentence, details=[{"field": "list", "error": sentence}])
         self.unfollow(kind, asked.list)
         self._followed[kind, asked.list] = self._begun(principal, asked)
+        if kind == "inbox":
+            self._end_drafts()
+            self.drafts = self._drafts.follow(principal.person, self._wake)
         self._wake()
 
     def _begun(self, principal: Principal, asked: FollowRuns | FollowInbox) -> Followed:
@@ -67,9 +90,17 @@ class Lists:
         followed = self._followed.pop((kind, name), None)
         if followed is not None:
             followed.close()
+        if not any(each == "inbox" for each, _ in self._followed):
+            self._end_drafts()
+
+    def _end_drafts(self) -> None:
+        if self.drafts is not None:
+            self.drafts.close()
+            self.drafts = None
 
     def clear(self) -> None:
-        """Stop following all lists."""
+        """Stop following all lists, and look at nothing any more."""
+        self.looks.clear()
         for kind, name in list(self._followed):
             self.unfollow(kind, name)
 
@@ -80,14 +111,16 @@ class Lists:
             Refusal: `forbidden`: its bearer may not list runs; all lists are closed.
         """
         try:
-            if self._followed:
-                check_may_list(principal)
+            for kind, _ in self._followed:
+                check_may_follow(principal, kind)
         except Refusal:
             self.clear()
             raise
         for followed in self._followed.values():
             followed.renew(principal)
 
-    def with_news(self) -> list[Followed]:
-        """The lists that may have something to deliver."""
-        return [followed for followed in self._followed.values() if followed.has_news]
+    def with_news(self) -> list[Followed | Looks | FollowedDrafts]:
+        """What may have something to deliver."""
+        drafts = () if self.drafts is None else (self.drafts,)
+        every: list[Followed | Looks | FollowedDrafts] = [*self._followed.values(), *drafts, self.looks]
+        return [each for each in every if each.has_news]

@@ -5,7 +5,8 @@ Laws:
 - Nothing here changes a run; `interlock.http.runs` does.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated, Any, Final
 
@@ -17,7 +18,7 @@ from starlette.requests import ClientDisconnect
 
 from interlock.auth import Principal, Verb, may
 from interlock.definitions.port import Served
-from interlock.following.lists import check_may_list, may_read_in, seen_by, summary
+from interlock.following.lists import WAITING, check_may_list, may_read_in, seen_by, summary, waiting_for, waits_for
 from interlock.http.callers import principal_of
 from interlock.http.errors import STATUS_OF, RefusedRequest, Unauthorized, headers_of
 from interlock.http.methods import allowed
@@ -72,15 +73,17 @@ def _add_lists(router: APIRouter, services: Callable[[], Services], who: Any) ->
         workflow_id: Name | None = None,
         session_id: Name | None = None,
         namespace: Namespace | None = None,
+        waiting_for_me: bool = False,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
         cursor: Name | None = None,
     ) -> dict[str, Any]:
         """The runs that are one's own, or in a namespace of one's own, or name one as an assignee, newest first.
 
-        An admin's are all of the account.
+        An admin's are all of the account. `waiting_for_me` are those that wait for a decision of one's own.
         """
         of = RunFilter(workflow_id=workflow_id, session_id=session_id, namespace=namespace)
-        return await _listed(services(), principal, status, replace(of, cursor=cursor, limit=limit))
+        asked = replace(of, cursor=cursor, limit=limit)
+        return await (_waiting if waiting_for_me else _listed)(services(), principal, status, asked)
 
     @router.get("/workflows/{workflow_id}/runs", operation_id="listRunsOfWorkflow", responses=RUN_LIST)
     async def runs_of(
@@ -111,11 +114,40 @@ async def _listed(
         cursor=of.cursor,
         limit=of.limit,
     )
-    try:
+    with _own_cursor():
         page = await services.store.runs(which)
+    return {"runs": [summary(each) for each in page.runs], "next_cursor": page.next_cursor}
+
+
+async def _waiting(
+    services: Services, principal: Principal, status: list[RunStatus] | None, of: RunFilter
+) -> dict[str, Any]:
+    """A page of the runs that wait for somebody; the page may have fewer than asked for, and still a next one."""
+    check_may_list(principal)
+    which = replace(
+        waiting_for(principal),
+        workflow_id=of.workflow_id,
+        session_id=of.session_id,
+        namespace=of.namespace,
+        statuses=WAITING & frozenset(status) if status else frozenset(),
+        cursor=of.cursor,
+        limit=of.limit,
+    )
+    if status and not which.statuses:
+        return {"runs": [], "next_cursor": None}
+    with _own_cursor():
+        page = await services.store.waiting(which)
+    mine = [each for each in page.runs if may(principal, Verb.READ, each) and waits_for(principal, each)]
+    return {"runs": [summary(each) for each in mine], "next_cursor": page.next_cursor}
+
+
+@contextmanager
+def _own_cursor() -> Iterator[None]:
+    """Answer what isn't a cursor of the store's."""
+    try:
+        yield
     except ValueError as error:
         raise Refusal(ErrorCode.INVALID_MESSAGE, "This `cursor` isn't one of ours; begin without it.") from error
-    return {"runs": [summary(each) for each in page.runs], "next_cursor": page.next_cursor}
 
 
 def _add_run(router: APIRouter, services: Callable[[], Services], who: Any) -> None:

@@ -24,6 +24,7 @@ from pydantic.json_schema import models_json_schema
 from interlock.http.api import make_router
 from interlock.http.app_session import SESSIONS, SessionCredentials, make_app_session_router
 from interlock.http.bodies import JSON_FIELDS, KEY_HEADER
+from interlock.http.connecting import CALLBACK, make_connecting_router
 from interlock.http.executions import EXECUTION, ResumeExecution, make_executions_router
 from interlock.http.login import BODIES, OPEN, make_login_router
 from interlock.http.operations import make_operations_router
@@ -87,7 +88,7 @@ def document(app: FastAPI, server: str = "/") -> dict[str, Any]:
             operation["security"] = [] if path.startswith("/health") else [{"bearer": []}, {}]
         if path == STREAM:
             operation["security"] = [{"bearer": []}, {"ticket": []}]
-        if path in OPEN or path in SESSIONS:
+        if path in OPEN or path in SESSIONS or path == CALLBACK:
             operation["security"] = []
         elif method == "post" and path not in (TICKETS, EXECUTION):
             operation["security"] = [{"bearer": []}, {}]  # the token may be in the form
@@ -170,6 +171,7 @@ def whole() -> dict[str, Any]:
     app.include_router(make_executions_router(_no_services, Streams(Settings())))
     app.include_router(make_tickets_router(_no_services, Settings()))
     app.include_router(make_login_router(_no_services, Settings()))
+    app.include_router(make_connecting_router(_no_services, Settings()))
     app.include_router(make_app_session_router(_no_services, Settings()))
     return document(app)
 

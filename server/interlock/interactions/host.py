@@ -12,18 +12,18 @@ class EngineHost:
     """`Host` on the engine of a started server."""
 
     def __init__(self, engine: Engine, store: Interactions) -> None:
-        self._engine = engine
-        self._store = store
+        self.engine = engine
+        self.store = store
 
     async def keep(self, interaction: StoredInteraction) -> str | None:
-        return await self._store.keep_interaction(interaction)
+        return await self.store.keep_interaction(interaction)
 
     async def end(self, run_id: str, status: InteractionStatus, result: JsonObject) -> None:
-        await self._store.end_interaction(run_id, status, result, self.now_ms())
+        await self.store.end_interaction(run_id, status, result, self.now_ms())
 
     async def tell(self, run_id: str, topic: str, payload: JsonObject, key: str) -> bool:
         try:
-            await self._engine.tell(run_id, topic, payload, key)
+            await self.engine.tell(run_id, topic, payload, key)
         except Refusal as refusal:
             if refusal.code in (ErrorCode.RUN_FINISHED, ErrorCode.RUN_NOT_FOUND):
                 return False
@@ -31,4 +31,4 @@ class EngineHost:
         return True
 
     def now_ms(self) -> int:
-        return self._engine.clock.now_ms()
+        return self.engine.clock.now_ms()

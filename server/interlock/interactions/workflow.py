@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from interlock.store.ports.interactions import InteractionStatus, StoredInteraction
-from interlock.workflow.declare.interactions import said_by_message
+from interlock.workflow.declare.interactions import ByMessage
 from interlock.workflow.declare.io import StepInput, StepOutput
 from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.run.requirements import requirement_id
@@ -81,7 +81,7 @@ def interactions_workflow(host: Callable[[], Host]) -> Workflow:
         name="Interactions",
         steps=[
             Step("list", keep, retries=_RETRIES),
-            Step("ask", answer, human_review=said_by_message(TAKEN_BACK)),
+            Step("ask", answer, human_review=ByMessage(taken_back_by=TAKEN_BACK)),
             Step("tell", tell, retries=_RETRIES),
         ],
     )

@@ -56,6 +56,7 @@ from interlock.log.port import (
 from interlock.log.redis_leases import LeaseKeeper
 from interlock.log.redis_link import REPLY_SECONDS, RedisLink
 from interlock.log.redis_pubsub import Hints
+from interlock.log.redis_topics import RedisTopics
 from interlock.log.turns import Turns, Written
 from interlock_protocol.types import RunStatus
 
@@ -95,6 +96,9 @@ class RedisLog:
         lease_ms: the length of a lease. Call `renew` and `ownerless` several times within it.
         allow_volatile: accept a Redis that may lose acknowledged writes.
         reducer: the version of this process's reducer.
+
+    Attributes:
+        topics: what the processes that share this Redis say to each other.
     """
 
     def __init__(
@@ -119,7 +123,8 @@ class RedisLog:
         self._contacts = [_Contact(lease_ms) for _ in range(shards)]
         self._leases = LeaseKeeper(url, [self._key(shard, "leases") for shard in range(shards)], lease_ms)
         self._hints = Hints(self._link.subscription, self._places, prefix)
-        self._hearing: asyncio.Task[None] | None = None
+        self.topics = RedisTopics(self._hints, partial(self._link.command, "PUBLISH"))
+        self._hearing: tuple[asyncio.Task[None], ...] = ()
         self._first_shard = 0
 
     def listen(self, listener: Listener) -> None:
@@ -147,13 +152,13 @@ class RedisLog:
         if (known := int(await self._link.command("GET", key))) != self._shards:
             raise LogUnfit(f"This Redis's log has {known} shards, not {self._shards}: use {known}.")
         self._leases.start(asyncio.get_running_loop(), is_cluster=self._link.is_cluster)
-        self._hearing = asyncio.create_task(self._hints.run(), name="hints")
+        parts = (self._hints.run(), self.topics.run())
+        self._hearing = tuple(asyncio.create_task(part, name="hints and topics") for part in parts)
 
     async def close(self) -> None:
         await self._turns.idle()
         await asyncio.to_thread(self._leases.stop)
-        if self._hearing is not None:
-            await end((self._hearing,))
+        await end(self._hearing)
         await self._link.close()
 
     async def append(self, append: Append) -> Appended | Refused:

@@ -1,4 +1,4 @@
-"""Hints that other processes have appended to logs, over one pub/sub connection.
+"""Hints that other processes have appended to logs, and what they say on topics, over one pub/sub connection.
 
 Laws:
 - A hint says where to look, never what is there; its receiver reads the log. So a lost hint loses no data.
@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from redis.asyncio.client import PubSub
@@ -46,6 +47,17 @@ _AGAIN_SECONDS = 0.5
 _GROUP = 256
 
 
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ear:
+    """A listener of a topic."""
+
+    heard: Callable[[str], None]
+    begun: Callable[[], None]
+
+
 class Hints:
     """Calls the hints of watched runs while `run` is running.
 
@@ -58,6 +70,7 @@ class Hints:
     Attributes:
         every: the channel that announces that a run needs an owner.
         grown: the prefix, before the run's id, of the channel for a log's growth. Messages are `<epoch>-<next index>`.
+        said: the prefix, before its name, of the channel of a topic. Messages are texts.
     """
 
     def __init__(
@@ -70,7 +83,9 @@ class Hints:
         self._look = look
         self.every = f"{prefix}:nodes"
         self.grown = f"{prefix}:grown:"
+        self.said = f"{prefix}:said:"
         self._hints: dict[str, list[Hint]] = {}
+        self._ears: dict[str, list[_Ear]] = {}
         self._ready: list[Callable[[], None]] = []
         self._subscribed: set[str] = set()
         self._changed: dict[str, None] = {}
@@ -81,25 +96,33 @@ class Hints:
 
     def watch(self, run_id: str, hint: Hint) -> Callable[[], None]:
         """Call `hint` whenever the run's log may have grown, until the returned function is called."""
-        hints = self._hints.setdefault(run_id, [])
-        hints.append(hint)
-        if len(hints) == 1:
-            self._change(run_id)
+        return self._add(self._hints, run_id, hint, self.grown)
 
-        def unwatch() -> None:
-            hints.remove(hint)
-            if not hints and self._hints.get(run_id) is hints:
-                del self._hints[run_id]
-                self._change(run_id)
+    def hear(self, topic: str, heard: Callable[[str], None], begun: Callable[[], None]) -> Callable[[], None]:
+        """Call `begun` whenever the topic is subscribed, and `heard` with each text on it, until the returned function
+        is called."""
+        return self._add(self._ears, topic, _Ear(heard, begun), self.said)
 
-        return unwatch
+    def _add(self, those: dict[str, list[T]], name: str, one: T, prefix: str) -> Callable[[], None]:
+        listeners = those.setdefault(name, [])
+        listeners.append(one)
+        if len(listeners) == 1:
+            self._change(prefix + name)
+
+        def remove() -> None:
+            listeners.remove(one)
+            if not listeners and those.get(name) is listeners:
+                del those[name]
+                self._change(prefix + name)
+
+        return remove
 
     def on_ready(self, call: Callable[[], None]) -> None:
         """Call `call` whenever a process announces that a run needs an owner."""
         self._ready.append(call)
 
-    def _change(self, run_id: str) -> None:
-        self._changed[run_id] = None
+    def _change(self, channel: str) -> None:
+        self._changed[channel] = None
         self._woken.set()
 
     async def run(self) -> None:
@@ -116,7 +139,7 @@ class Hints:
 
     async def _use(self, subscription: PubSub) -> None:
         self._subscribed.clear()
-        self._changed = dict.fromkeys(self._hints)
+        self._changed = dict.fromkeys(self._channels())
         await subscription.subscribe(self.every)
         self._woken.set()
         parts = [self._keep_subscribed(subscription), self._hear(subscription), self._see()]
@@ -134,14 +157,22 @@ class Hints:
             self._woken.clear()
             while self._changed:
                 changed = _some(self._changed)
-                begun = [run_id for run_id in changed if run_id in self._hints and run_id not in self._subscribed]
-                ended = [run_id for run_id in changed if run_id not in self._hints and run_id in self._subscribed]
+                begun = [each for each in changed if self._is_wanted(each) and each not in self._subscribed]
+                ended = [each for each in changed if not self._is_wanted(each) and each in self._subscribed]
                 self._subscribed.update(begun)
                 self._subscribed.difference_update(ended)
                 if begun:
-                    await subscription.subscribe(*(self.grown + run_id for run_id in begun))
+                    await subscription.subscribe(*begun)
                 if ended:
-                    await subscription.unsubscribe(*(self.grown + run_id for run_id in ended))
+                    await subscription.unsubscribe(*ended)
+
+    def _channels(self) -> Iterator[str]:
+        yield from (self.grown + run_id for run_id in self._hints)
+        yield from (self.said + topic for topic in self._ears)
+
+    def _is_wanted(self, channel: str) -> bool:
+        run_id = channel.removeprefix(self.grown)
+        return run_id in self._hints if run_id != channel else channel.removeprefix(self.said) in self._ears
 
     async def _hear(self, subscription: PubSub) -> None:
         silent = 0
@@ -158,8 +189,10 @@ class Hints:
             await subscription.ping()
 
     def _take(self, kind: str, channel: str, data: Any) -> None:
-        run_id = channel.removeprefix(self.grown)
-        if kind == "subscribe" and run_id != channel:
+        run_id, topic = channel.removeprefix(self.grown), channel.removeprefix(self.said)
+        if topic != channel:
+            self._take_word(kind, topic, data)
+        elif kind == "subscribe" and run_id != channel:
             self._unseen[run_id] = None
             self._to_see.set()
         elif kind == "message" and run_id != channel:
@@ -169,6 +202,13 @@ class Hints:
         elif kind == "message":
             for call in self._ready:
                 call()
+
+    def _take_word(self, kind: str, topic: str, data: Any) -> None:
+        for ear in list(self._ears.get(topic, ())):
+            if kind == "subscribe":
+                ear.begun()
+            elif kind == "message":
+                ear.heard(data.decode())
 
     async def _see(self) -> None:
         while True:

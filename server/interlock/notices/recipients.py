@@ -47,9 +47,8 @@ def named_by(pause: Pause) -> Sequence[str]:
     return ids or [pause.user_id]
 
 
-async def recipients(store: Known, channels: Channels, pause: Pause) -> list[Recipient]:
-    """Whom to tell of a pause, and where."""
-    named = named_by(pause)
+async def recipients(store: Known, channels: Channels, pause: Pause, named: Sequence[str]) -> list[Recipient]:
+    """Where those are told of a pause who are named: ids, and `group:NAME`."""
     ours = [each for each in channels.values() if each.is_of(pause.account)]
     found = [Recipient(each.name) for each in ours if not each.is_personal and _is_for(each, named)]
     personal = [each for each in ours if each.is_personal]

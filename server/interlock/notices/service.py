@@ -24,7 +24,7 @@ from typing import Final, Protocol
 import structlog
 
 from interlock.aio.threads import in_thread
-from interlock.notices.recipients import Known, address_now, recipients
+from interlock.notices.recipients import Known, address_now, named_by, recipients
 from interlock.notices.words import Pause, Words
 from interlock.outgoing.channels import Channel, Channels
 from interlock.outgoing.letters import Letter, NotSent
@@ -122,11 +122,16 @@ class Notices:
 
     # ── Pauses ──────────────────────────────────────────────────────────────────────────────────────────
 
-    async def spread(self, pause: Pause) -> None:
-        """Leave a message for each who is to be told, and each channel."""
+    async def spread(self, pause: Pause, to: str = "") -> None:
+        """Leave a message for each who is to be told, and each channel.
+
+        Args:
+            to: the only one who is to be told, or `group:NAME`; empty for all who are asked.
+        """
         by_channel: dict[str, list[str]] = {}
-        for each in await recipients(self._store, self.channels, pause):
-            by_channel.setdefault(each.channel, []).append(f"{pause.requirement['id']} {each.user_id}")
+        about = f"{pause.requirement['id']}#{pause.again}" if pause.again else f"{pause.requirement['id']}"
+        for each in await recipients(self._store, self.channels, pause, [to] if to else named_by(pause)):
+            by_channel.setdefault(each.channel, []).append(f"{about} {each.user_id}")
         for name, subjects in by_channel.items():
             await self._store.leave_messages(topic_of(name), pause.run_id, subjects)
 
@@ -233,9 +238,9 @@ class Spreading:
 
     async def tell(self, notice: Pause, detail: str) -> None:
         """Leave the messages for all who are to be told."""
-        await self._notices.spread(notice)
+        await self._notices.spread(notice, detail)
 
-    def failed(self, notice: Pause, detail: str, error: Exception, *, is_last: bool) -> None:
+    async def failed(self, notice: Pause, detail: str, error: Exception, *, is_last: bool) -> None:
         """Say so in the log."""
         about = {"run_id": notice.run_id, "requirement_id": notice.requirement["id"], "is_last": is_last}
         logger.error("notice_not_spread", **about, exc_info=error)
@@ -258,7 +263,7 @@ class Telling:
         """Tell the person whose id `detail` is, or the room."""
         await self._notices.tell(self._channel, notice, detail)
 
-    def failed(self, notice: Pause, detail: str, error: Exception, *, is_last: bool) -> None:
+    async def failed(self, notice: Pause, detail: str, error: Exception, *, is_last: bool) -> None:
         """Say so in the log."""
         about = {
             "channel": self._channel.name,

@@ -73,6 +73,14 @@ class Pause(Protocol):
     def link(self) -> str:
         """The run's page."""
 
+    @property
+    def again(self) -> str:
+        """Why it is told of again, and a number; empty for the first time."""
+
+    @property
+    def why(self) -> str:
+        """Why it is told: `asked`, `reminded`, `escalated` or `delegated`."""
+
 
 class Words:
     """Writes letters. It is made in a thread: the library is imported, and templates are read.
@@ -114,8 +122,10 @@ class Words:
             "step": one_line(str(pause.requirement.get("step_name") or "")),
             "started_by": one_line(pause.user_id),
             "due": due_of(pause.requirement),
+            "why": pause.why,
         }
-        return self._letter(f"{pause.run_id} {pause.requirement['id']}", said, pause.link)
+        key = f"{pause.run_id} {pause.requirement['id']}"
+        return self._letter(f"{key} {pause.again}" if pause.again else key, said, pause.link)
 
     def test(self, key: str, link: str) -> Letter:
         """Return what is told of nothing, to try a channel."""
@@ -144,7 +154,7 @@ class Words:
         return self._templates.get_template(name).render(facts)
 
 
-_NOTHING: Final = {"question": "", "workflow": "", "step": "", "started_by": "", "due": ""}
+_NOTHING: Final = {"question": "", "workflow": "", "step": "", "started_by": "", "due": "", "why": "asked"}
 _SAMPLE: Final = {
     **_NOTHING,
     "is_test": False,
@@ -168,8 +178,8 @@ def question_of(pause: Pause) -> str:
 
 
 def due_of(requirement: JsonObject) -> str:
-    """Return until when an answer is waited for; nothing if it is for good."""
-    until = requirement.get("timeout_at")
+    """Return until when an answer is wanted, or else waited for; nothing if it is for good."""
+    until = requirement.get("due_at") or requirement.get("timeout_at")
     try:
         at = datetime.fromisoformat(until) if isinstance(until, str) else None
     except ValueError:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote_plus
@@ -79,12 +80,19 @@ class Flow:
         return cls(*(secrets.token_urlsafe(48) for _ in range(3)))
 
 
-def address_of(endpoint: str, client: Client, flow: Flow, *, is_openid: bool = False) -> str:
-    """Return where a browser is sent to ask a person."""
+def address_of(
+    endpoint: str, client: Client, flow: Flow, *, is_openid: bool = False, more: Mapping[str, str] | None = None
+) -> str:
+    """Return where a browser is sent to ask a person.
+
+    Args:
+        more: what the other side wants besides; it changes nothing of the rest.
+    """
     from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
     from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
-    more = {"nonce": flow.nonce} if is_openid else {}
+    own = {"client_id", "response_type", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method"}
+    others = {name: value for name, value in (more or {}).items() if name not in own}
     made: str = prepare_grant_uri(
         endpoint,
         client_id=client.client_id,
@@ -94,7 +102,8 @@ def address_of(endpoint: str, client: Client, flow: Flow, *, is_openid: bool = F
         state=flow.state,
         code_challenge=create_s256_code_challenge(flow.verifier),
         code_challenge_method="S256",
-        **more,
+        **others,
+        **({"nonce": flow.nonce} if is_openid else {}),
     )
     return made
 

@@ -56,6 +56,7 @@ def _sendable(name: str) -> str:
 
 
 Address: TypeAlias = Annotated[str, Field(max_length=1024), AfterValidator(_address)]
+_Word: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
 _Path: TypeAlias = Annotated[str, Field(max_length=1024, pattern=r"^(/[!-~]*)?$")]
 
 
@@ -64,13 +65,16 @@ class _Closed(BaseModel):
 
 
 class Auth(_Closed):
-    """How a request says who asks. An `api_key` has `place` and `name`; what is OAuth 2 has a `token_url`."""
+    """How a request says who asks. An `api_key` has `place` and `name`; what is OAuth 2 has a `token_url`, and an
+    `authorize_url`, with what the provider wants there besides, if people agree to it in a browser."""
 
     type: AuthType
     place: Literal["header", "query"] = "header"
     name: Annotated[str, Field(pattern=HEADER), AfterValidator(_sendable)] = "X-Api-Key"
     token_url: Address | None = None
     scope: Annotated[str, Field(max_length=1024)] = ""
+    authorize_url: Address | None = None
+    authorize_params: Annotated[dict[_Word, _Word], Field(max_length=10)] = {}
 
 
 class Check(_Closed):
@@ -115,7 +119,12 @@ BUILT_IN: Final[Mapping[str, Provider]] = {
     "x": _built_in(
         title="X (Twitter)",
         base_url="https://api.x.com/2",
-        auth={"type": "oauth2_refresh_token", "token_url": "https://api.x.com/2/oauth2/token"},
+        auth={
+            "type": "oauth2_refresh_token",
+            "token_url": "https://api.x.com/2/oauth2/token",
+            "authorize_url": "https://x.com/i/oauth2/authorize",
+            "scope": "tweet.read tweet.write users.read offline.access",
+        },
         check={"path": "/users/me"},
     ),
 }

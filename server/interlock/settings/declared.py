@@ -83,6 +83,9 @@ class Declared(BaseSettings):
         "the path of a folder",
     )
     web_app: bool = setting(True, "Serve the web app at `/`.", "true or false")
+    presence: bool = setting(
+        True, "Note in the audit who has seen a question, and show people who looks at it with them.", "true or false"
+    )
     allow_volatile_redis: bool = setting(
         False, "Serve even with a Redis that may forget (no AOF, or it evicts keys).", "true or false"
     )
@@ -220,6 +223,21 @@ class Declared(BaseSettings):
         None,
         "A folder with subject.txt, body.txt or body.html: what people are told, instead of the built-in words.",
         "the path of a folder",
+    )
+
+    business_hours: str = setting(
+        "mon-fri 09:00-17:00",
+        "When people work: what business time counts, in due dates and reminders.",
+        "the first and the last day of the week, and from when until when, such as mon-fri 09:00-17:00",
+        pattern=r"(?i)^(mon|tue|wed|thu|fri|sat|sun)-(mon|tue|wed|thu|fri|sat|sun) \d\d:\d\d-\d\d:\d\d$",
+    )
+    business_timezone: str = setting(
+        "UTC", "In which time zone that is.", "the name of a time zone, such as Europe/Berlin"
+    )
+    business_calendar: str | None = setting(
+        None,
+        "The public holidays on which nobody works: a country, or a part of it. By default there are none.",
+        "the code of a country such as DE, or of a part of it such as DE-BY",
     )
 
     webhook_retries: Annotated[tuple[float, ...], NoDecode] = setting(

@@ -43,6 +43,7 @@ from interlock_protocol.close_codes import CloseCode
 from interlock_protocol.codec import Codec
 from interlock_protocol.connection import Action, Answer, Close, ServerConnection, ServerState
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
+from interlock_protocol.interactions import ids_of
 from interlock_protocol.messages import AnyClientMessage, Authenticate
 
 logger = structlog.get_logger(__name__)
@@ -94,7 +95,11 @@ class Socket:
         self.say = self._answers.say
         self._sink = Sink(outlet.codec, self.say, outlet.room, outlet.send)
         self.followers = Followers(services.engine, services.hub, self._sink, self.wake)
-        self.lists = Lists(services.feed, services.store, self.wake, services.sights)
+        self.sights = services.sights
+        self.drafts = services.drafts
+        self.lists = Lists(
+            services.feed, services.store, self.wake, services.presence, services.drafts, services.sights
+        )
         self._sending: asyncio.Timeout | None = None
         self._close_code: CloseCode | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -289,6 +294,11 @@ class Socket:
             except Refusal as refusal:
                 self.followers.unfollow(run_id)
                 self.say(control.error(refusal))
+        for address in self.lists.looks.addresses:
+            try:
+                await self.engine.runs.readable(principal, ids_of(address)[1])
+            except Refusal:
+                self.lists.looks.look_away(address)
         try:
             self.lists.renew(principal)
         except Refusal as refusal:

@@ -151,3 +151,18 @@ signing_keys = Table(
     Column("ends_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("kid", name="pk_signing_keys"),
 )
+
+# Who is away, and who stands in for them.
+absences = Table(
+    "absences",
+    metadata,
+    Column("account", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("substitute", Text, nullable=False),
+    Column("from_at", BigInteger, nullable=False),
+    Column("until_at", BigInteger, nullable=False),
+    Column("changed_by", Text, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("account", "user_id", name="pk_absences"),
+    sqlite_with_rowid=False,
+)

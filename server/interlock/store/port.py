@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from .ports.absences import Absences
 from .ports.audit import Audit, Sight
 from .ports.decisions import Decision, Decisions
 from .ports.definitions import DefinitionStore
 from .ports.directory import DirectoryStore
+from .ports.drafts import Drafts
 from .ports.errors import ErrorFilter, ErrorPage, Errors, FoundError, ListedError
 from .ports.feed import CHANGES_KEPT_SECONDS, Change, ChangeFeed, FeedEnds
 from .ports.files import Files, StoredFile
@@ -54,6 +56,7 @@ __all__ = [
     "Decisions",
     "DefinitionStore",
     "DirectoryStore",
+    "Drafts",
     "ErrorFilter",
     "ErrorPage",
     "Errors",
@@ -120,6 +123,8 @@ class Store(
     Webhooks,
     Interactions,
     Bundles,
+    Absences,
+    Drafts,
     Protocol,
 ):
     """All ports, in one database. Both dialects pass `tests/contract/store/`."""

@@ -16,7 +16,7 @@ from interlock.testing.server import Server, sendable
 from interlock.testing.steps import Event, StepRun, step_runs
 from interlock.workflow.declare.nodes import Workflow
 from interlock_client.pauses import Decision, OnBehalfOf, Pause
-from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, SendSignal
+from interlock_protocol.messages import CancelWorkflow, Claim, ContinueWorkflow, Delegate, Release, SendSignal
 from interlock_protocol.requirements import (
     EchoedErrorRequirement,
     EchoedRequirement,
@@ -206,6 +206,26 @@ class Run:
         accepted = await self._server.engine.signal(self._user, message)
         await self._followed.caught_up(self._server.engine.log)
         return accepted.signal_id or ""
+
+    async def claim(self, pause: Pause) -> None:
+        """Say that this user is on a pause, so that nobody else decides it.
+
+        Raises:
+            Refusal: somebody else is, or may decide, or another reason in `docs/approvals.md`.
+        """
+        await self._attend(Claim(run_id=self.run_id, requirement_id=pause.id))
+
+    async def release(self, pause: Pause) -> None:
+        """Give up a claim."""
+        await self._attend(Release(run_id=self.run_id, requirement_id=pause.id))
+
+    async def delegate(self, pause: Pause, to: str, *, reason: str | None = None) -> None:
+        """Hand a pause over to another user, or a `group:NAME`. Raises as `claim`."""
+        await self._attend(Delegate(run_id=self.run_id, requirement_id=pause.id, to=to, reason=reason))
+
+    async def _attend(self, message: Claim | Release | Delegate) -> None:
+        await self._server.engine.attend(self._user, message)
+        await self._followed.caught_up(self._server.engine.log)
 
     async def advance(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
         """Move the server's clock forward. On return, every timeout that is due by then, in any of its runs, has fired.

@@ -11,7 +11,7 @@ Source: `docs/architecture.md`, "The pure core".
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -23,6 +23,7 @@ from interlock.workflow.declare.agents import (
     ToolDecision,
     ToolRequest,
 )
+from interlock.workflow.declare.asking import Question, Requested, nobody
 from interlock.workflow.declare.errors import LogicError, OutputError
 from interlock.workflow.declare.expressions import Expression
 from interlock.workflow.declare.io import (
@@ -45,6 +46,7 @@ __all__ = [
     "AgentPause",
     "AgentState",
     "AgentTurn",
+    "Asks",
     "BundleVersion",
     "Content",
     "CustomEvent",
@@ -56,6 +58,8 @@ __all__ = [
     "Instruct",
     "LogicError",
     "OutputError",
+    "Question",
+    "Requested",
     "Returned",
     "Roll",
     "RollCall",
@@ -68,12 +72,22 @@ __all__ = [
     "Tool",
     "ToolDecision",
     "ToolRequest",
+    "asks_nobody",
     "content_of",
     "expand",
     "host_part",
     "json_ready",
     "paths_in",
 ]
+
+
+Asks: TypeAlias = Callable[[StepInput, Question], Awaitable[Requested]]
+"""How a step that runs asks people something by itself."""
+
+
+async def asks_nobody(given: StepInput, question: Question) -> Requested:
+    """`Asks` where nobody can be asked."""
+    return await nobody(question)
 
 
 @dataclass(frozen=True, slots=True)

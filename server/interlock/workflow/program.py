@@ -34,14 +34,18 @@ from interlock.workflow.activities import (
     ThreadEnd,
 )
 from interlock.workflow.containers.machine import Machine
+from interlock.workflow.decide import attend as attending
 from interlock.workflow.decide import decide as decisions
 from interlock.workflow.decide.asked_again import asked_again
+from interlock.workflow.decide.attend import Attention
+from interlock.workflow.decide.climb import climbed
 from interlock.workflow.decide.decided import Decided
 from interlock.workflow.decide.merge import Echoed
 from interlock.workflow.decide.merge import refused as wrong_answer
-from interlock.workflow.decide.signal import BY_INTERACTIONS, Sent, Signal, send
+from interlock.workflow.decide.signal import Sent, Signal, send
 from interlock.workflow.decide.standing import Decider
 from interlock.workflow.declare import templates
+from interlock.workflow.declare.business import OFFICE, Office
 from interlock.workflow.declare.inputs import checked_input
 from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.values import legible, said
@@ -54,6 +58,7 @@ from interlock.workflow.run.lifetimes import DAY_MS, EXPIRED_BY, FOR_GOOD, INSTA
 from interlock.workflow.run.machine_view import stay_of
 from interlock.workflow.run.milestones import payload
 from interlock.workflow.run.policy import Part
+from interlock.workflow.run.signals import BY_INTERACTIONS
 from interlock.workflow.run.state import (
     REDUCER_VERSION,
     TIMEOUT,
@@ -82,6 +87,7 @@ __all__ = [
     "DAY_MS",
     "EXPIRED_BY",
     "FOR_GOOD",
+    "OFFICE",
     "REDUCER_VERSION",
     "TIMEOUT",
     "TOOLS",
@@ -90,6 +96,7 @@ __all__ = [
     "Advance",
     "AgentTurn",
     "Asked",
+    "Attention",
     "BundleVersion",
     "Decided",
     "Decider",
@@ -106,6 +113,7 @@ __all__ = [
     "Milestone",
     "MilestoneEvent",
     "NotLate",
+    "Office",
     "OutputError",
     "Part",
     "Path",
@@ -162,11 +170,15 @@ class Program:
         asks_secrets: whether one of its forms has a secret.
         makes_instances: whether its runs are instances of a state machine.
         run_prefix: what the ids of its runs begin with: those of a machine are instances.
+
+    Args:
+        office: when people work, for business time.
     """
 
-    def __init__(self, workflow: Workflow) -> None:
+    def __init__(self, workflow: Workflow, office: Office = OFFICE) -> None:
         workflow.prepare()
         self.workflow = workflow
+        self._office = office
         self.id = workflow.id
         self.name = workflow.name
         self.version = workflow.version
@@ -218,7 +230,7 @@ class Program:
         begin: Path | None = None,
     ) -> Advance:
         """Return what happens next in a run that hasn't ended: see `run.advance.advance`."""
-        return rules.advance(self.workflow, state, now, held, most=most, begin=begin)
+        return rules.advance(self.workflow, state, now, held, most=most, begin=begin, office=self._office)
 
     def calls(self, state: RunState, work: Work, environment: Environment) -> Calls[Any]:
         """Yield the activities of a piece of work in order, and return its result: see `run.calls`."""
@@ -226,7 +238,7 @@ class Program:
 
     def concluded(self, state: RunState, work: Work, result: Any, now: int) -> tuple[Draft, ...]:
         """The events of a piece of work that returned `result`."""
-        return rules.concluded(self.workflow, state, work, result, now)
+        return rules.concluded(self.workflow, state, work, result, now, self._office)
 
     def failed(
         self,
@@ -309,6 +321,18 @@ class Program:
         drafts = decisions.continued(self.workflow, state, decided, resolved_by=resolved_by, now=now)
         return drafts + decisions.ended_with(self.workflow, state, decided, resolved_by)
 
+    def attend(self, state: RunState, message: Attention, *, by: Decider, now: int) -> tuple[Draft, ...]:
+        """The event of a claim, of its release, or of a handing over; none if it is so already.
+
+        Raises:
+            Refusal: it can't be: see `decide.attend`.
+        """
+        return attending.attend(self.name, state, message, by, now)
+
+    def stands_in(self, state: RunState, requirement_id: str, absent: str, substitute: str) -> tuple[Draft, ...]:
+        """The event of asking a substitute besides somebody who is away; none if nobody is to be asked so."""
+        return attending.stands_in(self.name, state, requirement_id, absent, substitute)
+
     def send(self, state: RunState, signal: Signal, *, fits: bool) -> Sent:
         """The effect of a signal; none if it was here before.
 
@@ -327,6 +351,10 @@ class Program:
     def expired(self, state: RunState, now: int) -> tuple[Decided, ...]:
         """What timeouts resolve now, by the store's clock in milliseconds since 1970."""
         return decisions.expired(self.workflow, state, now)
+
+    def climbed(self, state: RunState, now: int) -> tuple[Draft, ...]:
+        """The events of reminders and escalations that are due now: see `decide.climb`."""
+        return climbed(self.name, state, now)
 
     def cancel(self, state: RunState, *, reason: str | None, cancelled_by: str) -> tuple[Draft, ...]:
         """The events of a cancellation; none if the run is already cancelled.

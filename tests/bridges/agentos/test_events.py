@@ -74,6 +74,11 @@ NAMES = {
     "StepsWithdrawn": "CustomEvent",
     "SignalReceived": "CustomEvent",
     "InteractionResponded": "CustomEvent",
+    "InteractionClaimed": "CustomEvent",
+    "InteractionReleased": "CustomEvent",
+    "InteractionDelegated": "CustomEvent",
+    "InteractionReminded": "CustomEvent",
+    "InteractionEscalated": "CustomEvent",
 }
 """Those that are called otherwise."""
 

@@ -113,3 +113,13 @@ async def test_heads_are_the_last_entries_of_an_accounts_chains_page_by_page(sto
     assert await store.audit_heads(DEFAULT_ACCOUNT, after="run0", limit=1) == heads[1:2]
     assert await store.audit_length("run1") == 2
     assert await store.audit_length("missing") == 0
+
+
+async def test_what_is_in_no_log_is_noted_once(store: Store) -> None:
+    await store.create_run(new_run("run"))
+    await store.record("run", 1, [noted("r1")])
+    for _ in range(2):
+        await store.note("run", Noted("gave_up:x", 1, {"kind": "gave_up", "by": "triage"}))
+    entries = await store.audit_entries("run")
+    assert [each.content and each.content["kind"] for each in entries] == ["decided", "gave_up"]
+    assert broken("run", entries) is None

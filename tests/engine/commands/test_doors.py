@@ -67,7 +67,8 @@ def test_each_door_is_known_here_and_leads_to_the_one_judgement() -> None:
     # What people decide is judged in `Decide`; what a timeout does is no decision of anybody's, and is in `Expire`.
     drafts = {"engine/commands/decide.py", "engine/commands/expire.py"}
     assert called_in("continued") - {"workflow/program.py", "bridges/agentos/routes.py"} == drafts
-    assert called_in("check_may_decide") == called_in("check_in_time") == {"workflow/decide/decide.py"}
+    judging = {"workflow/decide/decide.py", "workflow/decide/attend.py"}
+    assert called_in("check_may_decide") == called_in("check_in_time") == called_in("check_unclaimed") == judging
     assert called_in("resolve") >= {"workflow/decide/votes.py"}
 
 

@@ -21,7 +21,7 @@ class Old:
         self.changes = keys - 1
         self.tickets = keys
         self.messages = 2 * keys
-        self.others = {"grants": keys, "attempts": keys, "signing_keys": 1, "deliveries": keys}
+        self.others = {"grants": keys, "attempts": keys, "signing_keys": 1, "deliveries": keys, "drafts": keys}
         self.away = away
         self.rounds: list[int] = []
 
@@ -60,6 +60,9 @@ class Old:
 
     async def forget_deliveries(self, limit: int = 1) -> int:
         return self._forget("deliveries", limit)
+
+    async def forget_drafts(self, limit: int = 1) -> int:
+        return self._forget("drafts", limit)
 
     def _forget(self, what: str, limit: int) -> int:
         count = min(limit, self.others[what])

@@ -46,7 +46,14 @@ def attacked(
             yield live
 
 
-ABOUT_ONESELF = {("POST", "/password"), ("GET", "/me/notifications"), ("PUT", "/me/notifications")}
+ABOUT_ONESELF = {
+    ("POST", "/password"),
+    ("GET", "/me/notifications"),
+    ("PUT", "/me/notifications"),
+    ("GET", "/me/absence"),
+    ("PUT", "/me/absence"),
+    ("DELETE", "/me/absence"),
+}
 """What everybody may ask for, of themselves alone."""
 
 OF_ONES_OWN = {("PUT", "/secrets/{name}"), ("PUT", "/providers/{name}")}

@@ -147,13 +147,16 @@ async def in_inbox(who: Client, address: str, path: str = "/inbox", *, gone: boo
 
 async def test_printed_request_leads_through_to_the_resumed_run(live: Live) -> None:
     async with client(live, "app") as app, client(live, "alice") as alice, waiting(live) as (run_id, talk):
-        body = approval(run_id=run_id, topic="deploy-gate", expires_at=later(hours=1))
+        due = {"due_at": later(minutes=30), "priority": "high"}
+        body = approval(run_id=run_id, topic="deploy-gate", expires_at=later(hours=1), **due)
         one = await app.create(body)
+        assert (one["due_at"][:16], one["priority"]) == (due["due_at"][:16], "high")
         assert (one["status"], one["run_id"], one["topic"]) == ("pending", run_id, "deploy-gate")
         assert (one["target_actor"], one["message"]) == (body["target_actor"], body["message"])
         item = await in_inbox(alice, one["id"])
         assert (item["kind"], item["type"], item["mode"]) == ("response", "approval", "confirm")
         assert item["message"] == body["message"]
+        assert item["due_at"][:16] == due["due_at"][:16]
         assert await alice.data("GET", f"{HOME}/{one['id']}") == one
         answered = await alice.respond(one, {"confirmed": True, "comment": "go"})
         assert (answered["status"], answered["outcome"], answered["signal"]) == ("completed", "approved", "sent")
@@ -221,6 +224,8 @@ WRONG: list[tuple[Message, str, str]] = [
     (approval(spec={"mode": "select", "options": [{"value": "a"}, {"value": "b"}]}), "incompatible_mode", "spec.mode"),
     (approval(type="review", spec={"mode": "select"}), "invalid_request", "spec.options"),
     (approval(expires_at="2026-04-22T10:00:00Z"), "invalid_request", "expires_at"),
+    (approval(due_at="2026-04-22T10:00:00Z"), "invalid_request", "due_at"),
+    (approval(due_at=later(hours=2), expires_at=later(hours=1)), "invalid_request", "due_at"),
     (approval(run_id="run_01abc"), "invalid_request", "topic"),
     (approval(topic="deploy-gate"), "invalid_request", "run_id"),
     (approval(run_id="run_01abc", topic="deploy-gate"), "run_not_found", ""),

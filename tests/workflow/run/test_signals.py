@@ -27,6 +27,7 @@ from interlock import (
 )
 from interlock.workflow.run.events import effects
 from interlock.workflow.run.fold import fold, fold_late, shift
+from interlock.workflow.run.signals import BY_INTERACTIONS
 from interlock.workflow.run.state import RunState, dump, load
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.limits import MAX_KEPT_SIGNALS_BYTES, MAX_SIGNAL_BYTES, MAX_SIGNALS, MAX_SIGNALS_IN_ALL
@@ -375,3 +376,39 @@ def _fold_between(state: RunState, event: dict[str, Any], place: int) -> None:
     end, state.next_index = state.next_index, place
     fold_late(state, event, {"fingerprint": "two"})
     state.next_index = end
+
+
+# ── Only from interactions ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_gate_for_an_outcome_takes_only_what_the_server_tells() -> None:
+    run = run_of(waits(source="interaction"))
+    assert run.pending("a").facts["source"] == "interaction"
+    with pytest.raises(Refusal) as refused:
+        run.signal("paid", 1)
+    assert refused.value.code is ErrorCode.TOPIC_BOUND
+    run.signal("paid", 2, by=BY_INTERACTIONS)
+    assert contents(run.run()) == [2]
+
+
+def test_signal_of_somebody_that_came_early_is_left_for_others_and_the_outcome_taken_before_it() -> None:
+    run = Simulation(Workflow("w", steps=[waits("a", source="interaction"), waits("b")]))
+    run.signal("paid", "early")
+    run.run()
+    assert (contents(run), status_of(run)) == ([], RunStatus.PAUSED)
+    run.signal("paid", "outcome", by=BY_INTERACTIONS)
+    assert contents(run.run()) == ["outcome", "early"]
+
+
+def test_beside_a_gate_for_an_outcome_another_takes_the_signal_of_anybody() -> None:
+    both = Parallel("both", steps=[waits("a", source="interaction"), waits("b")])
+    run = run_of(both)
+    run.signal("paid", "anybody's")
+    assert run.run().waiting == ["a"]
+    run.signal("paid", "outcome", by=BY_INTERACTIONS)
+    assert sorted(contents(run.run())) == ["anybody's", "outcome"]
+
+
+def test_source_of_a_signal_is_an_interaction_or_anybody() -> None:
+    with pytest.raises(DeclarationError, match="source of a Signal"):
+        waits(source="person")

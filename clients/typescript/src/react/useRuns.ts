@@ -42,6 +42,8 @@ export interface UsePending {
   loading: boolean;
   /** Whether more runs wait than are listed. */
   more: boolean;
+  /** Takes in older runs that wait, which were asked for apart; see `RunList.extend`. */
+  extend: RunList["extend"];
   /** Why there is no list. */
   error: InterlockError | null;
   /** Answers one of them; see `Client.decide`. */
@@ -81,11 +83,22 @@ export function usePending(): UsePending {
     },
     [client, answers],
   );
-  return { pending, loading: phase === "loading", more, error, decide };
+  const extend = useCallback<UsePending["extend"]>(
+    (older) => {
+      const list = peek(client, keyOf(JSON.stringify({ filter: WAITING_FOR_ME, limit: MOST }))) as RunList | undefined;
+      return list === undefined ? Promise.resolve() : list.extend(older);
+    },
+    [client],
+  );
+  return { pending, loading: phase === "loading", more, extend, error, decide };
+}
+
+function keyOf(wanted: string): string {
+  return `list:${wanted}`;
 }
 
 function listStore(client: Client, wanted: string): Store<ListState> {
-  const key = `list:${wanted}`;
+  const key = keyOf(wanted);
   let list = peek(client, key) as RunList | undefined;
   return {
     read: () => list?.state ?? empty,

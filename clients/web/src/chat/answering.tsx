@@ -10,8 +10,7 @@ import { useState } from "react";
 import { CornerDownRight } from "lucide-react";
 import type { Decision, Pending } from "@interlock/client";
 import { answer, answeredBy } from "../pauses/answers.ts";
-import { messageOf } from "../pauses/card.tsx";
-import type { Question } from "../pauses/history.ts";
+import { messageOf } from "../pauses/message.ts";
 import { sentenceOf } from "../pauses/refusal.tsx";
 import { Button } from "../ui/button.tsx";
 import { Picker } from "../ui/fields.tsx";
@@ -49,7 +48,7 @@ type Back = Answering["back"];
 
 /** What a question says, in one line. */
 export function questionOf(pending: Pending, most = 60): string {
-  return lineOf(messageOf(pending as Question), most);
+  return lineOf(messageOf(pending), most);
 }
 
 /** Which question a text is for. */

@@ -20,6 +20,7 @@ import { Prose } from "../ui/prose.tsx";
 import { State } from "../ui/status.tsx";
 import { Took } from "../ui/time.tsx";
 import { isForPeople, Value } from "../ui/value.tsx";
+import { CustomEvents } from "./custom.tsx";
 import { inOrder, inText, type Part } from "./order.ts";
 
 const MOST = 60;
@@ -65,6 +66,7 @@ function Node({ step }: { step: StepView }) {
   return (
     <section className="node" aria-label={`Step ${step.name}`}>
       <NodeHead step={step} />
+      <CustomEvents step={step} />
       {isLeaf ? (
         <Leaf step={step} questions={questions} />
       ) : (

@@ -11,7 +11,7 @@ import { ExternalLink } from "lucide-react";
 import type { DecisionView, InterlockError, RunView } from "@interlock/client";
 import { CancelButton } from "../run/cancel.tsx";
 import { RunFault } from "../run/fault.tsx";
-import { pathOf } from "../run/paths.ts";
+import { ANY_WORKFLOW, pathOf } from "../run/paths.ts";
 import { useScene } from "../pauses/run-context.ts";
 import { RunStage, type Staged } from "../pauses/stage.tsx";
 import { deciderOf, decisionOf, isRefusal } from "../pauses/words.ts";
@@ -35,7 +35,9 @@ export function RunInChat({ runId, workflowId, workflowName }: Spoken & { workfl
   );
 }
 
-function Told({ view, error, behind, cancel, workflowName }: Staged & { workflowName: string }) {
+function Told({ view, error, behind, cancel, workflowName: said }: Staged & { workflowName: string }) {
+  // In an address, the workflow may be left open; the run itself says which it is.
+  const workflowName = said === ANY_WORKFLOW ? (view.workflowName ?? view.workflowId ?? "Run") : said;
   useAnnouncements(view, workflowName, behind > 0);
   useToldOpen(workflowName, cancel);
   const { userId } = useScene();

@@ -1,11 +1,13 @@
-/** How much waits, for the navigation and the page's title; new things are announced. */
+/** How much waits, for the navigation, the page's title and the app's sign; new things are announced, and told by the device. */
 
-import { useEffect } from "react";
-import { usePending } from "@interlock/client/react";
+import { useEffect, useMemo } from "react";
+import { useInterlock, usePending } from "@interlock/client/react";
 import { tellOnce } from "../pauses/announcements.ts";
 import { asksOf } from "../pauses/words.ts";
 import { useWorkflows } from "../session/workflows.ts";
 import { useWaiting } from "../ui/title.ts";
+import { itemOf } from "./items.ts";
+import { useNotifications } from "./notify.ts";
 
 /** How long a run that is on the page has to tell its pauses itself. */
 const PATIENCE_MS = 1000;
@@ -13,18 +15,22 @@ const PATIENCE_MS = 1000;
 /** The number of things that wait. */
 export function InboxBadge() {
   const { pending, loading } = usePending();
+  const { userId, groups } = useInterlock().connection;
   const { nameOf } = useWorkflows();
+  const items = useMemo(() => pending.map((each) => itemOf(each, { userId, groups })), [pending, userId, groups]);
   useWaiting(pending.length);
+  useNotifications(loading ? null : items, nameOf);
   useEffect(() => {
     if (loading) return undefined;
     const tell = () => {
-      for (const { run, pending: each } of pending) {
-        tellOnce(each.id, `${nameOf(run.workflow_id)} waits: ${asksOf(each.kind)}, ${each.step_name}.`);
+      for (const each of items) {
+        const asks = `${asksOf(each.kind)}, ${each.step_name}: ${each.message}`;
+        tellOnce(each.requirement_id, `${nameOf(each.workflow_id)} waits: ${asks}`);
       }
     };
     const timer = setTimeout(tell, PATIENCE_MS);
     return () => clearTimeout(timer);
-  }, [pending, loading, nameOf]);
+  }, [items, loading, nameOf]);
   if (pending.length === 0) return null;
   return (
     <span className="count">

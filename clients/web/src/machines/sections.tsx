@@ -6,6 +6,7 @@ const SECTIONS = [
   ["machines", "/machines", "Machines"],
   ["errors", "/errors", "Errors"],
   ["webhooks", "/webhooks", "Webhooks"],
+  ["integrations", "/integrations", "Integrations"],
 ] as const;
 
 /** Links to them. */

@@ -10,6 +10,7 @@ import { useEffect, useRef } from "react";
 import { isFinal, type RunView } from "@interlock/client";
 import { announce } from "../ui/announcer.tsx";
 import { statusWord } from "../ui/status.tsx";
+import { messageOf } from "./message.ts";
 import { ASKS } from "./words.ts";
 
 const told = new Set<string>();
@@ -26,8 +27,9 @@ export function useAnnouncements(view: RunView, name: string, isReplaying: boole
   const status = useRef<RunView["status"] | null>(null);
   useEffect(() => {
     if (isReplaying || view.lastIndex === null) return;
-    for (const { id, kind, requirement } of view.pending) {
-      tellOnce(id, `${name} waits: ${ASKS[kind]}, ${requirement.step_name}.`);
+    for (const each of view.pending) {
+      const asks = `${ASKS[each.kind]}, ${each.requirement.step_name}: ${messageOf(each)}`;
+      tellOnce(each.id, `${name} waits: ${asks}`);
     }
     const before = status.current;
     if (before !== null && before !== view.status && isFinal(view.status))

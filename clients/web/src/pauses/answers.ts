@@ -79,6 +79,11 @@ export function useAnswer(id: string): Answer | undefined {
   return useSyncExternalStore(subscribe, () => answers.get(id));
 }
 
+/** Whether an answer of this page to any of these was taken. */
+export function useTaken(ids: readonly string[]): boolean {
+  return useSyncExternalStore(subscribe, () => ids.some((id) => answers.get(id)?.phase === "sent"));
+}
+
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);

@@ -8,27 +8,20 @@
  */
 
 import { useEffect, type ReactNode } from "react";
-import {
-  AlertOctagon,
-  GitBranch,
-  HelpCircle,
-  ListChecks,
-  MessageCircleQuestion,
-  MousePointerClick,
-  RadioTower,
-  ScanEye,
-  Wrench,
-  type LucideIcon,
-} from "lucide-react";
-import { isFinal, mayDecide, whyNotAsked, type DecisionView, type PauseKind } from "@interlock/client";
+import { isFinal, mayDecide, whyNotAsked, type DecisionView } from "@interlock/client";
 import { Folded } from "../ui/folded.tsx";
 import { textOfValue } from "../ui/format.ts";
+import { answerableIn } from "./answerable.ts";
 import { isFromElsewhere, useAnswer, wasShown } from "./answers.ts";
+import { Attending, Claimed, useClaim } from "./attending.tsx";
 import { Behalf } from "./behalf.tsx";
 import { ConfirmationForm } from "./confirmation.tsx";
+import { Due } from "./due.tsx";
 import { ErrorForm, Failed } from "./error.tsx";
-import { HaltForm, isHalt, titleOf } from "./halt.tsx";
+import { HaltForm, isHalt } from "./halt.tsx";
+import { ICONS } from "./icons.ts";
 import { InputForm } from "./input.tsx";
+import { messageOf } from "./message.ts";
 import { InteractionForm } from "./interaction.tsx";
 import { useFocusKept } from "./focus-kept.ts";
 import { Refusal } from "./refusal.tsx";
@@ -47,52 +40,18 @@ import { WidgetForm } from "./widget.tsx";
 import { ASKS } from "./words.ts";
 import type { Question } from "./history.ts";
 
-const ICONS: Record<PauseKind, LucideIcon> = {
-  confirmation: HelpCircle,
-  user_input: ListChecks,
-  route_selection: GitBranch,
-  output_review: ScanEye,
-  iteration_review: ScanEye,
-  executor_input: Wrench,
-  error_decision: AlertOctagon,
-  signal: RadioTower,
-  response: MessageCircleQuestion,
-  interaction: MousePointerClick,
-};
-
-/** What a question says. */
-export function messageOf(question: Question): string {
-  if (question.kind === "error_decision") return "What is to be done?";
-  if (question.kind === "signal") return `Waits for the signal ${question.requirement.topic ?? ""}`;
-  if (question.kind === "response")
-    return question.requirement.interaction?.title ?? question.requirement.user_input_message ?? DEFAULTS.response;
-  if (isHalt(question)) return titleOf(question) ?? "Please answer:";
-  const { confirmation_message, user_input_message, output_review_message } = question.requirement;
-  return confirmation_message ?? user_input_message ?? output_review_message ?? DEFAULTS[question.kind];
-}
-
-const DEFAULTS: Record<PauseKind, string> = {
-  confirmation: "Go on?",
-  user_input: "Please fill in:",
-  route_selection: "Which way?",
-  output_review: "Is this right?",
-  iteration_review: "Is this right, or once more?",
-  executor_input: "May these tools run?",
-  error_decision: "What is to be done?",
-  signal: "Waits for a signal",
-  response: "Please answer:",
-  interaction: "Please do this:",
-};
-
-/** The card of one question. */
-export function PauseCard({ question }: { question: Question }) {
+/** The card of one question; `saidAbove` is what stands right above it already, and isn't shown twice. */
+export function PauseCard({ question, saidAbove }: { question: Question; saidAbove?: string }) {
   const { view, decisions, pending, userId, scopes, namespaces, groups, isReplaying } = useScene();
-  const { assignees } = question.requirement;
+  const asked = pending.get(question.id) ?? question;
+  const { assignees } = asked.requirement;
+  const claim = useClaim(asked.requirement.claim);
   const who = { userId, scopes, namespaces, groups };
-  const votes = votesIn(pending.get(question.id) ?? question);
+  const votes = votesIn(asked);
   const isNamed = mayDecide(who, view.userId, assignees, view.namespace) !== false;
   const why = whyNotAsked(who, { ...question.requirement, ...votes }, view.userId);
-  const may = isNamed && why === null;
+  const isFree = claim === null || claim.by === userId;
+  const may = isNamed && why === null && isFree;
   const names = votes?.voters ?? assignees ?? [];
   const waits = pending.has(question.id);
   const found = decisions.get(question.id) ?? [];
@@ -106,14 +65,15 @@ export function PauseCard({ question }: { question: Question }) {
   const isUnderWay = found.length === 0 && !isFinal(view.status) && (mine !== undefined || isTools);
   const isOpen = waits || isUnderWay;
   const phase = isOpen ? "open" : found.length > 0 ? "decided" : "withdrawn";
-  const focus = useFocusKept(isOpen);
+  const focus = useFocusKept(question.id, isOpen);
   return (
     <section
       {...focus}
       className={`card ${phase}`}
       aria-label={`${labelOf(phase)}: ${ASKS[question.kind]}, ${question.requirement.step_name}`}
     >
-      <Head question={question} isOpen={isOpen} />
+      <Head question={question} assignees={assignees} isOpen={isOpen} isSaidAbove={saidAbove === messageOf(question)} />
+      {isOpen && claim && <Claimed claim={claim} />}
       {isOpen && <Subject question={question} />}
       {(isOpen || isTools) &&
         (may || !isOpen || question.kind === "signal" ? (
@@ -124,48 +84,67 @@ export function PauseCard({ question }: { question: Question }) {
           />
         ) : (
           <>
-            <ForOthers question={question} why={isNamed ? why : null} />
-            {scopes.includes("admin") && names.length > 0 && (
+            <ForOthers question={question} why={isNamed ? why : null} isFree={isFree} />
+            {isFree && scopes.includes("admin") && names.length > 0 && (
               <Behalf names={names}>
                 <Body question={question} may isBusy={mine?.phase === "sending"} />
               </Behalf>
             )}
           </>
         ))}
+      {waits && <Attending question={question} claim={claim} may={may} />}
       {isOpen && votes && <Votes votes={votes} kind={question.kind} userId={userId} />}
       {!isOpen && question.kind === "error_decision" && <Failed {...question.requirement} />}
-      {!isTools && found.at(-1) && <Decisions question={question} found={found} />}
-      {!isOpen && found.length === 0 && <Withdrawn />}
-      <Refusal id={question.id} kind={question.kind} isOver={!isOpen} />
+      <CameToThis question={question} found={found} isOpen={isOpen} />
       <AnswerOnItsWay ids={answerableIn(question)} />
-      {!isOpen && <Unsent ids={answerableIn(question)} />}
     </section>
   );
 }
 
-/** What can be answered of a question by itself: the question, and each of its tools. */
-function answerableIn(question: Question): string[] {
-  const tools = question.kind === "error_decision" ? [] : (question.requirement.executor_requirements ?? []);
-  return [question.id, ...tools.map((tool) => tool.id)];
+/** What became of a question, and of what was written as an answer to it. */
+function CameToThis({
+  question,
+  found,
+  isOpen,
+}: {
+  question: Question;
+  found: readonly DecisionView[];
+  isOpen: boolean;
+}) {
+  return (
+    <>
+      {question.kind !== "executor_input" && found.length > 0 && <Decisions question={question} found={found} />}
+      {!isOpen && found.length === 0 && <Withdrawn />}
+      <Refusal id={question.id} kind={question.kind} isOver={!isOpen} />
+      {!isOpen && <Unsent ids={answerableIn(question)} />}
+    </>
+  );
 }
 
 function labelOf(phase: string): string {
   return phase === "open" ? "Waiting" : phase === "decided" ? "Decided" : "Withdrawn";
 }
 
-function Head({ question, isOpen }: { question: Question; isOpen: boolean }) {
+function Head(props: {
+  question: Question;
+  assignees: readonly string[] | undefined;
+  isOpen: boolean;
+  isSaidAbove: boolean;
+}) {
+  const { question, assignees, isOpen, isSaidAbove } = props;
   const Icon = ICONS[question.kind];
   const { requirement } = question;
   return (
     <header className="card-head">
       <Icon size={18} aria-hidden />
       <div className="card-title">
-        <h3>{messageOf(question)}</h3>
+        <h3 className={isSaidAbove ? "unseen" : ""}>{messageOf(question)}</h3>
         <p className="hint">
           {ASKS[question.kind]} · <span className="name">{requirement.step_name}</span>
-          <For assignees={requirement.assignees} />
+          <For assignees={assignees} />
         </p>
       </div>
+      {isOpen && requirement.due_at && <Due at={requirement.due_at} />}
       {isOpen && requirement.timeout_at && <Countdown at={requirement.timeout_at} then={requirement.on_timeout} />}
     </header>
   );
@@ -179,14 +158,15 @@ function For({ assignees }: { assignees: readonly string[] | undefined }): React
 }
 
 /** What those see who may not answer. */
-function ForOthers({ question, why }: { question: Question; why: ReturnType<typeof whyNotAsked> }) {
+function ForOthers(props: { question: Question; why: ReturnType<typeof whyNotAsked>; isFree: boolean }) {
+  const { question, why, isFree } = props;
   const output =
     question.kind === "error_decision" ? question.requirement.error_message : question.requirement.step_output;
   return (
     <>
       {question.kind === "executor_input" && <ToolsForm question={question} may={false} />}
       {output !== undefined && <Folded text={textOfValue(output)} what="output" />}
-      <p className="hint">{why === null ? "You can see this, and others decide it." : WHY[why]}</p>
+      {isFree && <p className="hint">{why === null ? "You can see this, and others decide it." : WHY[why]}</p>}
     </>
   );
 }

@@ -2,12 +2,12 @@
 
 import { Timer } from "lucide-react";
 import { leftOf } from "../ui/format.ts";
-import { useNow } from "../ui/time.tsx";
+import { useServerNow } from "../ui/time.tsx";
 import { timeoutOf } from "./words.ts";
 
 /** The time that is left until a timeout decides; `at` is ISO 8601, by the server's clock. */
 export function Countdown({ at, then }: { at: string; then: "cancel" | "skip" | "approve" | undefined }) {
-  const left = Date.parse(at) - useNow();
+  const left = Date.parse(at) - useServerNow();
   if (Number.isNaN(left)) return null;
   const words = left > 0 ? `${timeoutOf(then)} in ` : `Time is up: ${timeoutOf(then).toLowerCase()}`;
   return (

@@ -1,10 +1,11 @@
 /** What becomes of a step that failed. */
 
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 import type { ErrorRequirement, UserInputField } from "@interlock/client";
 import { asGiven, schemaOf } from "../forms/fields.ts";
 import { JsonForm } from "../forms/lazy.tsx";
 import { Button } from "../ui/button.tsx";
+import { Dialog } from "../ui/dialog.tsx";
 import { useDraft } from "../ui/draft.ts";
 import { Folded } from "../ui/folded.tsx";
 import { counted } from "../ui/format.ts";
@@ -38,11 +39,37 @@ export function ErrorForm({ question, isBusy }: { question: ErrorQuestion; isBus
         <Button isDisabled={isBusy} onPress={() => send({ decision: "skip" })}>
           Skip the step
         </Button>
-        <Button tone="danger" isDisabled={isBusy} onPress={() => send({ decision: "cancel" })}>
-          Cancel the run
-        </Button>
+        <CancelInstead isBusy={isBusy} onCancel={() => send({ decision: "cancel" })} />
       </div>
     </div>
+  );
+}
+
+/** Cancels the run, after the same question as everywhere. */
+function CancelInstead({ isBusy, onCancel }: { isBusy: boolean; onCancel: () => void }) {
+  const [isAsked, setAsked] = useState(false);
+  const close = () => setAsked(false);
+  const go = () => {
+    close();
+    onCancel();
+  };
+  return (
+    <>
+      <Button tone="danger" isDisabled={isBusy} onPress={() => setAsked(true)}>
+        Cancel the run…
+      </Button>
+      <Dialog title="Cancel this run?" isOpen={isAsked} onClose={close}>
+        <p>What it is doing is broken off, and nothing more is done. This can’t be undone.</p>
+        <div className="actions">
+          <Button tone="danger" onPress={go}>
+            Cancel the run
+          </Button>
+          <Button tone="quiet" onPress={close}>
+            Let it go on
+          </Button>
+        </div>
+      </Dialog>
+    </>
   );
 }
 

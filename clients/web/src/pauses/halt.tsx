@@ -40,12 +40,12 @@ export const CLASSES: FormClassNames = {
 };
 
 /** Whether a question is one of a state machine. */
-export function isHalt({ requirement }: StepQuestion): boolean {
+export function isHalt({ requirement }: Pick<StepQuestion, "requirement">): boolean {
   return requirement.halt_id !== undefined || presentationOf(requirement) !== null;
 }
 
 /** What heads the card of a halt; null where it has no title. */
-export function titleOf({ requirement }: StepQuestion): string | null {
+export function titleOf({ requirement }: Pick<StepQuestion, "requirement">): string | null {
   return presentationOf(requirement)?.title ?? haltedOptionsOf(requirement.halted_options)?.title ?? null;
 }
 

@@ -4,6 +4,13 @@ import { createContext, useContext } from "react";
 import type { Decision, DecisionView, OnBehalf, Pending, RunView } from "@interlock/client";
 import type { Past } from "./history.ts";
 
+/** The ways to say who is on a requirement of this run, by its id. */
+export interface Attend {
+  readonly claim: (requirement: string) => Promise<void>;
+  readonly release: (requirement: string) => Promise<void>;
+  readonly delegate: (requirement: string, to: string, reason?: string) => Promise<void>;
+}
+
 /** What the cards of a run have in common. */
 export interface RunScene {
   readonly view: RunView;
@@ -20,6 +27,8 @@ export interface RunScene {
   readonly groups: readonly string[] | null;
   /** Events of the past are still to come. */
   readonly isReplaying: boolean;
+  /** Says who is on a requirement: see `Client.claim`, `release` and `delegate`. */
+  readonly attend: Attend;
   readonly decide: (requirement: string, decision: Decision, behalf?: OnBehalf) => Promise<void>;
 }
 

@@ -5,7 +5,7 @@ import type { DecisionView, InterlockError, RunView } from "@interlock/client";
 import { useInterlock, useRun } from "@interlock/client/react";
 import { ANY_WORKFLOW } from "../run/paths.ts";
 import { History } from "./history.ts";
-import { SceneContext, type RunScene } from "./run-context.ts";
+import { SceneContext, type Attend, type RunScene } from "./run-context.ts";
 
 /** What a page gets to draw a run with. */
 export interface Staged {
@@ -26,14 +26,23 @@ export interface RunStageProps {
 export function RunStage({ runId, workflowId, children }: RunStageProps) {
   const { view, error, behind, decide, cancel } = useRun(runId, workflowId === ANY_WORKFLOW ? {} : { workflowId });
   const isReplaying = behind > 0;
-  const { userId, scopes, namespaces, groups } = useInterlock().connection;
+  const { client, connection } = useInterlock();
+  const { userId, scopes, namespaces, groups } = connection;
+  const attend = useMemo<Attend>(
+    () => ({
+      claim: (id) => client.claim(runId, id),
+      release: (id) => client.release(runId, id),
+      delegate: (id, to, reason) => client.delegate(runId, id, to, reason),
+    }),
+    [client, runId],
+  );
   const [history] = useState(() => new History());
   const past = history.read(view.log);
   const decisions = useMemo(() => grouped(view.decisions), [view.decisions]);
   const pending = useMemo(() => new Map(view.pending.map((each) => [each.id, each])), [view.pending]);
   const scene = useMemo<RunScene>(
-    () => ({ view, past, decisions, pending, userId, scopes, namespaces, groups, isReplaying, decide }),
-    [view, past, decisions, pending, userId, scopes, namespaces, groups, isReplaying, decide],
+    () => ({ view, past, decisions, pending, userId, scopes, namespaces, groups, isReplaying, attend, decide }),
+    [view, past, decisions, pending, userId, scopes, namespaces, groups, isReplaying, attend, decide],
   );
   return <SceneContext value={scene}>{children({ view, error, behind, cancel })}</SceneContext>;
 }

@@ -69,7 +69,7 @@ function ToolCard({ question, tool, may }: { question: StepQuestion; tool: Execu
   const now = pending.get(question.id);
   const waits = now !== undefined && waitingTools(now).some((each) => each.id === tool.id);
   const name = nameOfTool(tool);
-  const focus = useFocusKept(decided === null);
+  const focus = useFocusKept(tool.id, decided === null);
   return (
     <section {...focus} className="tool" aria-label={`Tool ${name}`}>
       <p className="tool-name">

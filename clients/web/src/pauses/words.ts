@@ -1,6 +1,13 @@
 /** What pauses, decisions and their ways are called. */
 
-import type { JsonValue, OnReject, PauseKind } from "@interlock/client";
+import type {
+  InteractionDelegated,
+  InteractionEscalated,
+  InteractionReminded,
+  JsonValue,
+  OnReject,
+  PauseKind,
+} from "@interlock/client";
 import { lineOf, textOfValue } from "../ui/format.ts";
 
 /** What a pause asks for. */
@@ -44,6 +51,33 @@ export function rejectionOf(way: OnReject, kind: PauseKind): { label: string; de
 export function timeoutOf(way: "cancel" | "skip" | "approve" | undefined): string {
   if (way === "approve") return "Approved";
   return way === "skip" ? "Skipped" : "Run cancelled";
+}
+
+/** When an answer is wanted, before the time that is left, or after it is over. */
+export function dueOf(left: number): string {
+  return left > 0 ? "Due in " : "Overdue by ";
+}
+
+/** What happens to a question that nobody answers. */
+export function reminderOf(event: InteractionReminded): string {
+  return event.reminder === 1 ? "Reminded whoever is asked" : `Reminded for the ${ordinalOf(event.reminder)} time`;
+}
+
+/** Who else is asked by now. */
+export function escalationOf(event: InteractionEscalated): string {
+  return `Escalated to ${event.to.replace(/^group:/, "the group ")}`;
+}
+
+/** Who got a question from whom. */
+export function delegationOf(event: InteractionDelegated): string {
+  const to = event.to.replace(/^group:/, "the group ");
+  return event.absent ? `${to} stands in for ${event.delegated_by}` : `${event.delegated_by} handed it to ${to}`;
+}
+
+function ordinalOf(number: number): string {
+  const teen = number % 100 > 10 && number % 100 < 14;
+  const ending = teen ? "th" : (["th", "st", "nd", "rd"][number % 10] ?? "th");
+  return `${number}${ending}`;
 }
 
 type Facts = Readonly<Record<string, JsonValue>>;

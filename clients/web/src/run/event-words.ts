@@ -7,7 +7,7 @@
  */
 
 import { isKnown, type JsonValue, type RunMessage, type StepPaused } from "@interlock/client";
-import { asksOf, decisionOf } from "../pauses/words.ts";
+import { asksOf, decisionOf, delegationOf, escalationOf, reminderOf } from "../pauses/words.ts";
 import { durationOf, lineOf } from "../ui/format.ts";
 
 const BASE: ReadonlySet<string> = new Set([
@@ -49,6 +49,12 @@ export function wordsOf(message: RunMessage): string {
       return pauseOf(message);
     case "SignalReceived":
       return [message.topic, lineOf(message.payload), `by ${message.sent_by}`].filter(Boolean).join(" · ");
+    case "InteractionReminded":
+      return reminderOf(message);
+    case "InteractionEscalated":
+      return escalationOf(message);
+    case "InteractionDelegated":
+      return [delegationOf(message), message.reason].filter(Boolean).join(": ");
     case "WorkflowRunOutput":
       return message.status;
     case "StateChanged":

@@ -2,7 +2,7 @@
 
 import { useState } from "react";
 import { ToggleButton, ToggleButtonGroup } from "react-aria-components";
-import { Link } from "wouter";
+import { Link, useLocation, useSearch } from "wouter";
 import type { RunStatus, RunSummary } from "@interlock/client";
 import { useInterlock, useRuns } from "@interlock/client/react";
 import { asksOf } from "../pauses/words.ts";
@@ -21,20 +21,38 @@ const STATUSES: readonly RunStatus[] = ["RUNNING", "PAUSED", "COMPLETED", "ERROR
 const PAGE = 50;
 /** The server lists no more. */
 const MOST = 500;
-const NO_STATUS: ReadonlySet<RunStatus> = new Set();
 const ANY = " any";
 /** How the server says that all namespaces of the account are the user's. */
 const EVERYWHERE = "*";
 
-/** `#/runs`. */
+/** What the address asks for, and the way to ask for something else. */
+function useAsked() {
+  const search = useSearch();
+  const [, navigate] = useLocation();
+  const said = new URLSearchParams(search);
+  const given = said.getAll("status");
+  const ask = (part: Record<string, readonly string[]>) => {
+    for (const [name, values] of Object.entries(part)) {
+      said.delete(name);
+      for (const value of values) said.append(name, value);
+    }
+    navigate(said.size === 0 ? "/runs" : `/runs?${said.toString()}`, { replace: true });
+  };
+  return {
+    statuses: new Set(STATUSES.filter((each) => given.includes(each))),
+    workflow: said.get("workflow") ?? ANY,
+    namespace: said.get("namespace") ?? ANY,
+    ask,
+  };
+}
+
+/** `#/runs`, with what is asked for behind a `?`. */
 export function RunsPage() {
   useTitle("Runs");
-  const [statuses, setStatuses] = useDraft("runs/statuses", NO_STATUS);
-  const [workflow, setWorkflow] = useDraft("runs/workflow", ANY);
+  const { statuses, workflow, namespace, ask } = useAsked();
   const [limit, setLimit] = useDraft("runs/limit", PAGE);
   const { workflows } = useWorkflows();
   const own = useInterlock().connection.namespaces.filter((each) => each !== EVERYWHERE);
-  const [namespace, setNamespace] = useDraft("runs/namespace", ANY);
   const filter = {
     ...(statuses.size === 0 ? {} : { status: STATUSES.filter((each) => statuses.has(each)) }),
     ...(workflow === ANY ? {} : { workflow_id: workflow }),
@@ -51,7 +69,7 @@ export function RunsPage() {
           aria-label="Status"
           selectionMode="multiple"
           selectedKeys={statuses}
-          onSelectionChange={(keys) => setStatuses(keys as Set<RunStatus>)}
+          onSelectionChange={(keys) => ask({ status: STATUSES.filter((each) => keys.has(each)) })}
         >
           {STATUSES.map((status) => (
             <ToggleButton key={status} id={status} className="toggle">
@@ -66,14 +84,14 @@ export function RunsPage() {
             ...(workflows ?? []).map(({ id, name }) => ({ key: id, label: name })),
           ]}
           value={workflow}
-          onChange={setWorkflow}
+          onChange={(id) => ask({ workflow: id === ANY ? [] : [id] })}
         />
         {own.length > 1 && (
           <Picker
             label="Namespace"
             options={[{ key: ANY, label: "All namespaces" }, ...own.map((each) => ({ key: each, label: each }))]}
             value={own.includes(namespace) ? namespace : ANY}
-            onChange={setNamespace}
+            onChange={(name) => ask({ namespace: name === ANY ? [] : [name] })}
           />
         )}
       </div>

@@ -61,4 +61,7 @@ const WORDS = {
   "continue-workflow": "Answer to",
   "cancel-workflow": "Stop of",
   signal: "Signal to",
+  claim: "Claim in",
+  release: "Release in",
+  delegate: "Handing over in",
 } as const;

@@ -9,6 +9,8 @@
 import { useEffect, useMemo, useSyncExternalStore } from "react";
 import type { JsonValue } from "@interlock/client";
 import { useSession } from "./context.ts";
+import { setServerClock } from "../ui/time.tsx";
+import { clockAhead } from "./clock.ts";
 import { base } from "./session.ts";
 
 /** A JSON Schema. */
@@ -80,7 +82,9 @@ async function fetched(token: string): Promise<Answer> {
   try {
     // The server's own answer, also where its paths speak to other clients (docs/agentos.md).
     const headers = { Authorization: `Bearer ${token}`, Accept: "application/vnd.interlock+json, application/json" };
+    const sent = Date.now();
     const response = await fetch(`${base}workflows`, { headers });
+    setServerClock(clockAhead(response.headers.get("Date"), sent, Date.now()));
     const body = (await response.json()) as { workflows?: readonly Workflow[]; error?: string };
     if (response.ok) return { workflows: body.workflows ?? [], fault: null };
     return { workflows, fault: body.error ?? "The server doesn't say which workflows it has." };

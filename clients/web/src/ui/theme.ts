@@ -1,6 +1,6 @@
 /** Light or dark: as the system says, unless the person says otherwise. */
 
-import { useState } from "react";
+import { useSyncExternalStore } from "react";
 
 /** What can be chosen. */
 export type Theme = "system" | "light" | "dark";
@@ -18,14 +18,21 @@ export function applyTheme(theme: Theme = kept()): void {
   else document.documentElement.dataset["theme"] = theme;
 }
 
-/** The choice, and what changes it. */
+const listeners = new Set<() => void>();
+
+/** The choice, and what changes it, wherever it is shown. */
 export function useTheme(): [Theme, (theme: Theme) => void] {
-  const [theme, setTheme] = useState(kept);
-  const choose = (next: Theme) => {
-    if (next === "system") localStorage.removeItem(KEY);
-    else localStorage.setItem(KEY, next);
-    applyTheme(next);
-    setTheme(next);
-  };
-  return [theme, choose];
+  return [useSyncExternalStore(subscribe, kept), choose];
+}
+
+function choose(next: Theme): void {
+  if (next === "system") localStorage.removeItem(KEY);
+  else localStorage.setItem(KEY, next);
+  applyTheme(next);
+  for (const listener of listeners) listener();
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }

@@ -36,6 +36,19 @@ export function useNow(): number {
   );
 }
 
+let ahead = 0;
+
+/** The server's clock is so many milliseconds before this device's. */
+export function setServerClock(ms: number): void {
+  ahead = ms;
+  for (const listener of listeners) listener();
+}
+
+/** The time by the server's clock, by which what waits runs out, to the second. */
+export function useServerNow(): number {
+  return useNow() + useSyncExternalStore(subscribe, () => ahead);
+}
+
 /** A point in time. */
 export function Time({ at }: { at: number }) {
   return (

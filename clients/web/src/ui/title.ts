@@ -1,5 +1,5 @@
 /**
- * The page's title: how much waits, and where one is.
+ * The page's title, and the app's sign: how much waits, and where one is.
  *
  * Laws:
  * - It says nothing about whoever has signed out.
@@ -11,6 +11,8 @@ let name = "";
 let waiting = 0;
 
 function write(): void {
+  // The sign of an installed app; where there is none, or the system shows none, the title has it.
+  if ("setAppBadge" in navigator) void navigator.setAppBadge(waiting).catch(() => undefined);
   document.title = `${waiting > 0 ? `(${waiting}) ` : ""}${name === "" ? "" : `${name} – `}Interlock`;
 }
 

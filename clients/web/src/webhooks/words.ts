@@ -4,9 +4,9 @@ import type { Delivery, DeliveryAttempt, Subscription } from "@interlock/client"
 import { durationOf } from "../ui/format.ts";
 
 const COMMON = "workflow.instance.";
+const OF_INTERACTIONS = "interaction.";
 
-/** The events that there are, with what each tells. */
-export const EVENTS = [
+const OF_RUNS = [
   ["created", "An instance or a run began"],
   ["halted", "It waits for somebody"],
   ["resumed", "Somebody answered"],
@@ -14,6 +14,21 @@ export const EVENTS = [
   ["failed", "It ended with an error"],
   ["cancelled", "It was cancelled, or its time was over"],
 ].map(([name, tells]) => ({ event: `${COMMON}${name}`, name: `${name}`, tells: `${tells}` }));
+
+const OF_QUESTIONS = [
+  ["created", "Somebody is asked for an approval, a choice or an input"],
+  ["responded", "Somebody answered; several may"],
+  ["completed", "It is decided"],
+  ["expired", "Nobody answered in time"],
+  ["cancelled", "It was taken back, or its run ended"],
+].map(([name, tells]) => ({
+  event: `${OF_INTERACTIONS}${name}`,
+  name: `${OF_INTERACTIONS}${name}`,
+  tells: `${tells}`,
+}));
+
+/** The events that there are, with what each tells. */
+export const EVENTS = [...OF_RUNS, ...OF_QUESTIONS];
 
 /** An event without what all have in common. */
 export function shortOf(event: string): string {

@@ -26,9 +26,14 @@ test.each([
 test("a question is about what its step gets, or else about the message of its run", () => {
   const asked = (step_input?: unknown) =>
     ({ kind: "confirmation", requirement: { step_input } }) as unknown as Question;
-  expect(subjectOf(asked({ to: "Ana" }), "the report")).toEqual({ name: "What the step gets", value: { to: "Ana" } });
-  expect(subjectOf(asked(), "the report")).toEqual({ name: "The run’s message", value: "the report" });
-  expect(subjectOf(asked(""), undefined)).toBeNull();
+  expect(subjectOf(asked({ to: "Ana" }), "the report")).toEqual([{ name: "What the step gets", value: { to: "Ana" } }]);
+  expect(subjectOf(asked(), "the report")).toEqual([{ name: "The run’s message", value: "the report" }]);
+  const both = { input: "the report", previous_step_content: { rows: 3 } };
+  expect(subjectOf(asked(both), "the report").map(({ value }) => value)).toEqual(["the report", { rows: 3 }]);
+  expect(subjectOf(asked({ ...both, previous_step_content: null }), "").map(({ value }) => value)).toEqual([
+    "the report",
+  ]);
+  expect(subjectOf(asked(""), undefined)).toEqual([]);
 });
 
 /** The page after a reload: its memory is empty, its storage isn't. */

@@ -46,6 +46,7 @@ function shown(halt: Record<string, JsonValue>, decide = vi.fn(() => Promise.res
     namespaces: [],
     groups: null,
     isReplaying: false,
+    attend: { claim: decide, release: decide, delegate: decide },
     decide: decide,
   };
   render(

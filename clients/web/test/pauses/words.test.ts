@@ -3,7 +3,16 @@ import { expect, test } from "vitest";
 import { hunks } from "../../src/pauses/hunks.ts";
 import { sentenceOf } from "../../src/pauses/refusal.tsx";
 import { kindOfTool, questionsOf } from "../../src/pauses/tool-kinds.ts";
-import { asksOf, decisionOf, detailsOf, toolDecisionOf } from "../../src/pauses/words.ts";
+import {
+  asksOf,
+  decisionOf,
+  delegationOf,
+  detailsOf,
+  dueOf,
+  escalationOf,
+  reminderOf,
+  toolDecisionOf,
+} from "../../src/pauses/words.ts";
 
 test.each([
   [{ confirmed: true }, "Confirmed"],
@@ -16,6 +25,20 @@ test.each([
   [{ decision: "skip" }, "Skipped"],
 ])("%j is told as %s", (decision, words) => {
   expect(decisionOf(decision, "confirmation")).toBe(words);
+});
+
+test("what happens while nobody answers is told in a line", () => {
+  const event = { requirement_id: "r", number: 1, assignees: [], to: "group:leads" } as never;
+  const reminded = (reminder: number) => reminderOf({ ...(event as object), reminder } as never);
+  expect([1, 2, 3, 11, 22].map(reminded)).toEqual([
+    "Reminded whoever is asked",
+    ...["2nd", "3rd", "11th", "22nd"].map((nth) => `Reminded for the ${nth} time`),
+  ]);
+  expect(escalationOf(event)).toBe("Escalated to the group leads");
+  const handed = { ...(event as object), delegated_by: "ana", to: "ben" };
+  expect(delegationOf(handed as never)).toBe("ana handed it to ben");
+  expect(delegationOf({ ...handed, absent: true } as never)).toBe("ben stands in for ana");
+  expect([dueOf(1), dueOf(0)]).toEqual(["Due in ", "Overdue by "]);
 });
 
 test("a tool is told by what was decided of it", () => {

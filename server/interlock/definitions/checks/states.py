@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from interlock.definitions.checks import policies, widgets
+from interlock.definitions.checks import ladder, policies, widgets
 from interlock.definitions.checks.fields import (
     Check,
     Context,
@@ -228,6 +228,8 @@ def _of_halting(state: Mapping[str, Any], at: str, context: Context) -> Iterator
             yield Fault(inside(at, name), "Whoever may not decide could send the signal; leave one of them out.")
     if state.get("signal") is not None and state.get("bind"):
         yield Fault(inside(at, "bind"), "A signal sees nothing that it could be bound to; leave one of them out.")
+    asks = state.get("signal") is None or is_asked or selects
+    yield from ladder.of_halt(state, at, context, is_asked=asks)
     if selects:
         yield from _of_selection(state, at)
     else:
@@ -384,6 +386,7 @@ TYPES: dict[str, Table] = {
         "halting_instructions": Field(_instructions),
         "transition_mode": Field(one_of(("condition", "selection"), "The transition mode")),
         **policies.FIELDS,
+        **ladder.FIELDS,
         "timeout": Field(number(least=0, most=MAX_TIMEOUT, above=True, unit=_SECONDS)),
         "on_timeout": _ON_TIMEOUT,
         "accepts": Field(of_objects),

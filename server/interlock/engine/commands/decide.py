@@ -104,7 +104,7 @@ class Decide(Command):
         program = self._definition(served, state)
         if self._was_applied(state):
             return Proposal()
-        decider = await or_unavailable(decider_of(self.context, self.facts, self.principal, self.message, state))
+        decider = await or_unavailable(decider_of(self.context, self.facts, self.principal, state, self.message))
         now = self.context.clock.now_ms()
         decided = await self._decided(program, state, decider, now)
         await check_files(self.context, self.principal, state, decided)
@@ -161,9 +161,12 @@ class Decide(Command):
 
 
 async def decider_of(
-    context: Context, facts: Facts, principal: Principal, message: ContinueWorkflow, state: RunState
+    context: Context, facts: Facts, principal: Principal, state: RunState, message: ContinueWorkflow | None = None
 ) -> Decider:
     """Who decides, with everybody who stands behind them.
+
+    Args:
+        message: says on whose behalf, if not on their own.
 
     Raises:
         Refusal: `forbidden` or `invalid_message`, for somebody who may decide only for themselves, or gives no reason.
@@ -171,19 +174,20 @@ async def decider_of(
     """
     people, account = context.people, principal.account
     names, behind = principal.names, frozenset[str]()
+    represented, reason = (None, None) if message is None else (message.on_behalf_of, message.reason)
     if principal.kind is Kind.SERVICE:
         behind = await people.behind(account, principal.user_id)
-    if message.on_behalf_of is not None:
-        _check_represents(principal, facts, message)
-        names = await people.names(account, message.on_behalf_of)
-        behind |= await people.behind(account, message.on_behalf_of)
+    if represented is not None:
+        _check_represents(principal, facts, reason)
+        names = await people.names(account, represented)
+        behind |= await people.behind(account, represented)
     starters = frozenset[str]()
     if any(_is_fenced(each) for each in _asked(state)):
         starters = await people.behind(account, state.user_id)
 
     def may_decide(requirement: Mapping[str, Any]) -> bool:
         assignees = requirement.get("assignees")
-        if message.on_behalf_of is None:
+        if represented is None:
             return may(principal, Verb.DECIDE, facts, _Named(assignees))
         return not assignees or not names.isdisjoint(assignees)
 
@@ -193,17 +197,17 @@ async def decider_of(
         names=names,
         behind=behind,
         starters=starters,
-        on_behalf_of=message.on_behalf_of,
-        reason=message.reason,
+        on_behalf_of=represented,
+        reason=reason,
         is_admin=may(principal, Verb.DECIDE_FOR, facts),
     )
 
 
-def _check_represents(principal: Principal, facts: Facts, message: ContinueWorkflow) -> None:
+def _check_represents(principal: Principal, facts: Facts, reason: str | None) -> None:
     if not may(principal, Verb.DECIDE_FOR, facts):
         sentence = "Only an admin decides on somebody's behalf; leave `on_behalf_of` out."
         raise Refusal(ErrorCode.FORBIDDEN, sentence, run_id=facts.run_id)
-    if message.reason is None:
+    if reason is None:
         wrong: Any = [{"field": "reason", "error": "say why you decide for somebody else"}]
         sentence = "Whoever decides `on_behalf_of` somebody gives a `reason`; it is recorded."
         raise Refusal(ErrorCode.INVALID_MESSAGE, sentence, details=wrong, run_id=facts.run_id)

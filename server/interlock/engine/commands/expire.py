@@ -1,11 +1,14 @@
-"""Resolving requirements that nobody decided in time, and cancelling instances that didn't change for too long.
+"""Resolving requirements that nobody decided in time, what happens to them before, and cancelling instances that didn't
+change for too long.
 
 Laws:
-- A timeout is a command like a person's decision: its append has a condition, so it fires once, however many try.
+- A timeout is a command like a person's decision: its append has a condition, so it fires once, however many try. So
+  does each reminder and each escalation, and only while the question is open.
 - An instance is cancelled only if nothing was appended since this looked: one that was just resumed goes on. So does
   one whose wait is over, however long nobody looked.
 
-Source: `docs/workflows.md`, "Timeouts"; `docs/machines.md`, "How long a run may take".
+Source: `docs/workflows.md`, "Timeouts"; `docs/approvals.md`, "When nobody answers";
+`docs/machines.md`, "How long a run may take".
 """
 
 from __future__ import annotations
@@ -43,15 +46,20 @@ class Expire(Command):
         """Propose the events of the due timeouts; none if nothing is due, perhaps because an earlier try resolved it
         but couldn't record it."""
         now = self.context.clock.now_ms()
-        if served is not None and served.fits(state):
+        fits = served is not None and served.fits(state)
+        if served is not None and fits:
             decided = served.expired(state, now)
             if decided:
                 return Proposal(served.continued(state, decided, resolved_by=TIMEOUT, now=now), decided)
             if state.status is RunStatus.RUNNING and served.advance(state, now, most=1).drafts:
                 return Proposal()  # what it waited for came first, while no server was there: it goes on
-        elif not self._is_over(state):
+        program = served or unserved(state.workflow_id)
+        if self._is_over(state):
+            return self._end(program, state)
+        steps = program.climbed(state, now)
+        if not steps and not fits:
             raise DefinitionGone(state.run_id)
-        return self._end(served or unserved(state.workflow_id), state) if self._is_over(state) else Proposal()
+        return Proposal(steps)
 
     def _is_over(self, state: RunState) -> bool:
         expires_at = self.context.pool.ports.lifetimes.expires_at(state)

@@ -53,6 +53,7 @@ async def start(
     key: IdempotencyKey | None = None,
     origin: Origin | None = None,
     verb: Verb = Verb.START,
+    run_id: str | None = None,
 ) -> Accepted:
     """Accept a run durably and drive it.
 
@@ -60,6 +61,7 @@ async def start(
         verb: `ASK` for an interaction; nothing else starts one.
         key: instead of the message's own.
         origin: where it begins, if it repeats another.
+        run_id: the run's; a new one by default.
 
     Raises:
         Refusal: `forbidden`, `workflow_not_found`, `workflow_mismatch`, `invalid_input`, `conflict`,
@@ -72,7 +74,7 @@ async def start(
     program = await or_unavailable(_asked_for(context, principal, message, verb))
     if context.log.is_away:  # the store could keep it, but nobody knows when it would begin
         raise unavailable("The server can't reach its log at the moment; send it again in a while.")
-    run = _new_run(context, place, message, program, origin)
+    run = _new_run(context, place, message, program, origin, run_id)
     key = key or key_of(principal, message)
     earlier = await _create(context, principal, run, key)
     if earlier is not None and key is not None:
@@ -158,9 +160,16 @@ def _not_served(wanted: str | None, current: str | None) -> Refusal:
     return Refusal(ErrorCode.WORKFLOW_MISMATCH, f"Version {wanted!r} isn't served; leave `version` out{instead}.")
 
 
-def _new_run(context: Context, place: Facts, message: StartWorkflow, program: Program, origin: Origin | None) -> NewRun:
+def _new_run(
+    context: Context,
+    place: Facts,
+    message: StartWorkflow,
+    program: Program,
+    origin: Origin | None,
+    run_id: str | None,
+) -> NewRun:
     now = context.clock.now_ms()
-    run_id = f"{program.run_prefix}{time_ordered(now)}"
+    run_id = run_id or f"{program.run_prefix}{time_ordered(now)}"
     given = program.checked_input(message.message)
     return NewRun(
         run_id=run_id,

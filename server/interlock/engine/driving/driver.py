@@ -41,6 +41,7 @@ from interlock.secrets.port import Vault
 from interlock.store.port import Store, StoreUnavailable
 from interlock.telemetry.counters import Counters
 from interlock.telemetry.tracing import Traces
+from interlock.workflow.activities import Asks, asks_nobody
 from interlock.workflow.program import FOR_GOOD, Advance, Draft, Lifetimes, Path, Program, RunState, Work
 from interlock_protocol.types import RunStatus
 from interlock_protocol.values import NotWire
@@ -78,12 +79,14 @@ class Ports:
 
     Attributes:
         topics: of the messages that are left in the outbox for each requirement.
+        away_topic: of those that are left besides where somebody is away.
     """
 
     log: Log
     store: Store
     clock: Clock
     topics: Sequence[str] = ()
+    away_topic: str | None = None
     counters: Counters = field(default_factory=Counters)
     traces: Traces = field(default_factory=Traces)
     vault: Vault | None = None
@@ -93,10 +96,12 @@ class Ports:
     lifetimes: Lifetimes = FOR_GOOD
     threads: Threads = field(default_factory=Threads)
     groups: Groups = field(default_factory=dict)
+    asks: Asks = asks_nobody
     settler: Settler = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "settler", Settler(self.store, self.clock, self.lifetimes, self.topics))
+        settler = Settler(self.store, self.clock, self.lifetimes, self.topics, self.away_topic)
+        object.__setattr__(self, "settler", settler)
 
     @property
     def people(self) -> People:
@@ -129,7 +134,7 @@ class Driver:
         self.sessions = Sessions(ports.store, state)
         self._on_pause = on_pause
         self._traces = ports.traces
-        self._noted = frozenset(state.requirements)
+        self._noted = _shown(state)
         self._fault: Exception | None = None
         self._awake = asyncio.Event()
         self._counters = ports.counters
@@ -153,6 +158,7 @@ class Driver:
             ports.store,
             ports.vault,
             counters=ports.counters,
+            asks=ports.asks,
         )
         self._draining = False
         self._is_ending = False
@@ -389,7 +395,7 @@ class Driver:
 
     def _note_pending(self) -> None:
         """Have the row show soon what people may decide while the rest of the run goes on."""
-        pending = frozenset(self.state.requirements)
+        pending = _shown(self.state)
         if pending != self._noted:
             self._noted = pending
             self._settle_in(SOON_SECONDS)
@@ -560,3 +566,8 @@ class Driver:
         self._tasks.clear()
         if tasks:
             await asyncio.wait(tasks, timeout=STUBBORN_SECONDS)
+
+
+def _shown(state: RunState) -> frozenset[tuple[str, int]]:
+    """What people may decide, and how often it was claimed, released or handed over: a row shows that."""
+    return frozenset((each.id, each.attended) for each in state.requirements.values())

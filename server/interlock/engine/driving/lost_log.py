@@ -153,7 +153,7 @@ def _waiting(state: RunState, id_: str) -> Requirement | None:
     if named in state.requirements and number.isdecimal():
         requirement = state.requirements[named]
         return requirement if int(number) > requirement.number else None
-    return next((each for each in state.requirements.values() if id_ in each.waiting_ids), None)
+    return next((each for each in state.requirements.values() if each.in_head(id_) in each.waiting_ids), None)
 
 
 def _event(requirement: Requirement, made: Decision, decision: JsonObject, private: JsonObject) -> dict[str, object]:

@@ -210,7 +210,7 @@ def settlement_of(
         errors=tuple(_found(each) for each in untold if isinstance(each, RunError)),
         milestones=tuple(_milestone(state, each) for each in untold if isinstance(each, Milestone)),
         acts=tuple(_act(each) for each in untold if isinstance(each, Act)),
-        messages=tuple((topic, each.requirement_id) for each in untold if isinstance(each, Asked) for topic in topics),
+        messages=tuple((topic, each.subject) for each in untold if isinstance(each, Asked) for topic in topics),
     )
 
 
@@ -237,7 +237,8 @@ def _act(act: Act) -> Noted:
 
 def _milestone(state: RunState, each: Milestone) -> FoundMilestone:
     data = to_json(payload(state, each)).decode()
-    return FoundMilestone(epoch=each.epoch, index=each.index, at=each.at, event=each.event.value, data=data)
+    index = each.index if each.asked_at is None else each.asked_at
+    return FoundMilestone(epoch=each.epoch, index=index, at=each.at, event=each.event.value, data=data)
 
 
 _SUMMARY = (
@@ -247,12 +248,14 @@ _SUMMARY = (
     "step_type",
     "thread_id",
     "assignees",
+    "claim",
     "confirmation_message",
     "user_input_message",
     "output_review_message",
     "error_message",
     "topic",
     "policy",
+    "due_at",
     "timeout_at",
 )
 

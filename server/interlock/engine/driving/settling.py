@@ -4,7 +4,7 @@ Laws:
 - An error is told always, a milestone if somebody in its run's account listens, what is asked if this server tells
   people. What nobody listens to is forgotten unsaid: nothing is encoded, and no statement is made for it.
 - Who listens is asked of the store for all accounts at once, and known for `LISTENING_SECONDS`: whoever is told that
-  the account listens waits for so long before.
+  the account listens waits for so long before. In which accounts somebody is away is asked in the same way.
 - A settlement tells at most `MAX_TOLD`: what is more goes before it, in settlements without a snapshot. So the one that
   has the snapshot is the last, and what came before it is told.
 
@@ -21,6 +21,7 @@ from typing import Any, Final, Protocol
 
 from interlock.engine.clock import Clock
 from interlock.engine.driving.rows import settlement_of
+from interlock.store.ports.absences import Absences
 from interlock.store.ports.runs import Runs
 from interlock.store.ports.webhooks import LISTENING_SECONDS, Webhooks
 from interlock.workflow.program import FOR_GOOD, Asked, Lifetimes, Milestone, RunState, Untold
@@ -29,7 +30,7 @@ MAX_TOLD: Final = 1000
 """How many errors and milestones one settlement has."""
 
 
-class Known(Runs, Webhooks, Protocol):
+class Known(Runs, Webhooks, Absences, Protocol):
     """The parts of the store that are written, and asked."""
 
 
@@ -42,6 +43,7 @@ class Settler:
 
     Args:
         topics: of the messages that are left in the outbox for each requirement.
+        away_topic: of those that are left for it besides where somebody in the account is away.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Settler:
         clock: Clock,
         lifetimes: Lifetimes = FOR_GOOD,
         topics: Sequence[str] = (),
+        away_topic: str | None = None,
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -57,6 +60,9 @@ class Settler:
         self._clock = clock
         self._lifetimes = lifetimes
         self._topics = topics
+        self._away_topic = away_topic
+        self._away: frozenset[str] = frozenset()
+        self._away_until = 0.0
         self._monotonic = monotonic
         self._listening: frozenset[str] = frozenset()
         self._known_until = 0.0
@@ -96,7 +102,7 @@ class Settler:
         Raises:
             StoreUnavailable: that isn't known now.
         """
-        if not self._topics:
+        if any(isinstance(each, Asked) for each in state.untold) and not await self._topics_of(state):
             state.untold[:] = [each for each in state.untold if not isinstance(each, Asked)]
         if not any(isinstance(each, Milestone) for each in state.untold):
             return
@@ -108,16 +114,29 @@ class Settler:
         if state.account not in self._listening:
             state.untold[:] = [each for each in state.untold if not isinstance(each, Milestone)]
 
+    async def _topics_of(self, state: RunState) -> Sequence[str]:
+        """The topics of the messages that what a run asks leaves.
+
+        Raises:
+            StoreUnavailable: that isn't known now.
+        """
+        if self._away_topic is None:
+            return self._topics
+        now = self._monotonic()
+        if now >= self._away_until:
+            self._away = await self._store.accounts_away(self._clock.now_ms())
+            self._away_until = now + LISTENING_SECONDS
+        return [*self._topics, self._away_topic] if state.account in self._away else self._topics
+
     def look_again(self) -> None:
         """Ask who listens before the next settlement: somebody has begun to."""
-        self._known_until = 0.0
+        self._known_until = self._away_until = 0.0
 
     async def _write(
         self, state: RunState, untold: Sequence[Untold], changes: Mapping[str, Any], **standing: Any
     ) -> bool:
-        settlement = settlement_of(
-            state, self._clock.now_ms(), untold, self._topics, lifetimes=self._lifetimes, **standing
-        )
+        topics = await self._topics_of(state) if any(isinstance(each, Asked) for each in untold) else ()
+        settlement = settlement_of(state, self._clock.now_ms(), untold, topics, lifetimes=self._lifetimes, **standing)
         deliveries = await self._store.settle(replace(settlement, **changes) if changes else settlement)
         told = set(map(id, untold))
         state.untold[:] = [each for each in state.untold if id(each) not in told]

@@ -37,7 +37,8 @@ from interlock_protocol.types import JsonObject
 logger = structlog.get_logger(__name__)
 
 PAUSE = "pause"
-"""The hook's topic. A message's subject is the id of the requirement; behind it and a space, there may be more."""
+"""The hook's topic. A message's subject is the id of the requirement, where somebody is told again with `#` and why;
+behind it and a space, there may be more: whom to tell."""
 
 BATCH = 100
 """How many messages a listener that is told of one at a time takes at once."""
@@ -55,6 +56,7 @@ class PauseNotice:
         kind: its flag, such as `requires_confirmation`.
         link: the run's page in the web app, where people see and decide it.
         account: of which the users and groups are whom the requirement names.
+        again: empty for a question that has just come up; else why it is told of again, and a number: `reminded.2`.
     """
 
     run_id: str
@@ -65,6 +67,12 @@ class PauseNotice:
     requirement: JsonObject
     link: str
     account: str = DEFAULT_ACCOUNT
+    again: str = ""
+
+    @property
+    def why(self) -> str:
+        """Why it is told: `asked`, or `reminded`, `escalated` or `delegated`."""
+        return self.again.partition(".")[0] or "asked"
 
 
 OnPause: TypeAlias = Callable[[PauseNotice], Awaitable[None] | None]
@@ -93,7 +101,7 @@ class Listener(Protocol):
     async def tell(self, notice: PauseNotice, detail: str) -> None:
         """Tell of a pause; `detail` is what the message's subject has behind the requirement's id."""
 
-    def failed(self, notice: PauseNotice, detail: str, error: Exception, *, is_last: bool) -> None:
+    async def failed(self, notice: PauseNotice, detail: str, error: Exception, *, is_last: bool) -> None:
         """Note that `tell` raised; `is_last` if it isn't told again."""
 
 
@@ -117,7 +125,7 @@ class Hook:
         if inspect.isawaitable(returned):
             await returned
 
-    def failed(self, notice: PauseNotice, detail: str, error: Exception, *, is_last: bool) -> None:
+    async def failed(self, notice: PauseNotice, detail: str, error: Exception, *, is_last: bool) -> None:
         """As `Listener.failed`."""
         about = {"run_id": notice.run_id, "requirement_id": notice.requirement["id"]}
         logger.error("on_pause_failed", **about, exc_info=error)
@@ -198,10 +206,11 @@ class _Delivery:
                 await asyncio.gather(*(self._deliver_one(*each) for each in taken[first : first + at_once]))
 
     async def _deliver_one(self, run_id: str, subject: str) -> None:
-        requirement_id, _, detail = subject.partition(" ")
+        about, _, detail = subject.partition(" ")
+        requirement_id, _, again = about.partition("#")
         with contextlib.suppress(StoreUnavailable, Refusal):
             state = await self._state(run_id)
-            notice = self._notice(state, requirement_id)
+            notice = self._notice(state, requirement_id, again)
             if notice is None and requirement_id not in _decided(state) and not state.status.is_final:
                 return  # not in the log yet, or lost with its end: it is looked at again after `HOLD_MS`
             if notice is None or await self._tell(notice, detail, subject):
@@ -227,9 +236,9 @@ class _Delivery:
                 now, topic = self._clock.now_ms(), self._listener.topic
                 is_last = not await self._outbox.put_off_message(topic, notice.run_id, subject, now, patience)
         finally:
-            self._listener.failed(notice, detail, error, is_last=is_last)
+            await self._listener.failed(notice, detail, error, is_last=is_last)
 
-    def _notice(self, state: RunState, requirement_id: str) -> PauseNotice | None:
+    def _notice(self, state: RunState, requirement_id: str, again: str) -> PauseNotice | None:
         requirement = state.requirements.get(requirement_id)
         if requirement is None:
             return None
@@ -244,6 +253,7 @@ class _Delivery:
             requirement.facts,
             link,
             state.account,
+            again,
         )
 
 

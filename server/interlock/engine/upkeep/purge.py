@@ -16,6 +16,7 @@ from typing import Protocol
 import structlog
 
 from interlock.store.port import StoreUnavailable
+from interlock.store.ports.drafts import Drafts
 from interlock.store.ports.feed import ChangeFeed
 from interlock.store.ports.grants import Grants
 from interlock.store.ports.keys import IdempotencyKeys
@@ -47,7 +48,7 @@ async def forget(some: Callable[[int], Awaitable[int]]) -> int:
         await asyncio.sleep(BREATH_SECONDS)
 
 
-class Purged(IdempotencyKeys, ChangeFeed, Tickets, Outbox, Grants, Webhooks, Protocol):
+class Purged(IdempotencyKeys, ChangeFeed, Tickets, Outbox, Grants, Webhooks, Drafts, Protocol):
     """The parts of the store that are purged."""
 
 
@@ -62,6 +63,7 @@ async def purge_regularly(store: Purged, every: float) -> None:
             await forget(store.forget_attempts)
             await forget(store.forget_signing_keys)
             await forget(store.forget_deliveries)
+            await forget(store.forget_drafts)
         except StoreUnavailable:
             continue
         if keys or changes or tickets or messages or grants:

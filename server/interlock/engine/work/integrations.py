@@ -157,10 +157,9 @@ class Integrations:
         token = value.get("access_token") if isinstance(value, dict) else None
         if status >= 400 or not isinstance(value, dict) or not isinstance(token, str) or not token:
             raise NotAccepted(f"the provider gave no access token, and answered with {status}")
-        lasts, replaced = value.get("expires_in"), value.get("refresh_token")
-        expires_at = asked_at + (lasts if isinstance(lasts, int) else DEFAULT_SECONDS) - EARLY_SECONDS
+        replaced = value.get("refresh_token")
         refreshed = {"refresh_token": replaced} if isinstance(replaced, str) and "refresh_token" in given else {}
-        return {**given, **refreshed, "access_token": token, "expires_at": f"{expires_at:.0f}"}
+        return {**given, **refreshed, "access_token": token, "expires_at": lasting(asked_at, value)}
 
     async def _exchange(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
@@ -203,6 +202,16 @@ class Integrations:
             raise NotAccepted("the mail server took too long") from None
         except (NotSent, httpx.TransportError) as error:
             raise NotAccepted(str(error)) from None
+
+
+def lasting(asked_at: float, given: Mapping[str, Any]) -> str:
+    """Until when an access token is used, in seconds since 1970, as a credential has it.
+
+    Args:
+        given: what the provider answered.
+    """
+    lasts = given.get("expires_in")
+    return f"{asked_at + (lasts if isinstance(lasts, int) else DEFAULT_SECONDS) - EARLY_SECONDS:.0f}"
 
 
 def _authority(integration: Integration) -> Authority:

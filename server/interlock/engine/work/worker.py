@@ -28,7 +28,7 @@ from interlock.secrets.port import Vault
 from interlock.store.port import Bundles
 from interlock.telemetry.counters import Counters
 from interlock.telemetry.tracing import Traces
-from interlock.workflow.activities import Returned
+from interlock.workflow.activities import Asks, Returned, asks_nobody
 from interlock.workflow.program import (
     Activity,
     AgentTurn,
@@ -54,6 +54,7 @@ class Worker:
 
     Args:
         vault: opens the secrets that people typed into forms.
+        asks: asks people what steps ask by themselves.
 
     Attributes:
         is_cancelled: the answer for a step in a thread that asks whether it is cancelled.
@@ -74,6 +75,7 @@ class Worker:
         vault: Vault | None = None,
         *,
         counters: Counters | None = None,
+        asks: Asks = asks_nobody,
     ) -> None:
         self._program = program
         self._threads = threads
@@ -84,6 +86,7 @@ class Worker:
         self._traces = traces
         self._people = people
         self._bundles = bundles
+        self._asks = asks
         self._counters = counters or Counters()
         self.is_cancelled = False
         self.secrets: set[str] = set()
@@ -152,7 +155,11 @@ class Worker:
         stream = self._streams[work] = StepStream(self._writer, self._program, work, self.secrets)
         try:
             async with time_limited(activity.time_limit) as limit:
-                given = replace(activity.given, _cancelled=lambda: self._is_cancelled(work) or limit.expired())
+                given = replace(
+                    activity.given,
+                    _cancelled=lambda: self._is_cancelled(work) or limit.expired(),
+                    _ask=partial(self._asks, activity.given),
+                )
                 if isinstance(activity, Function):
                     return await execute(activity.function, given, stream, begin=self._begin(work))
                 return await run_agent(activity.agent, activity.paused, given, stream)

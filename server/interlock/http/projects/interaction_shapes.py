@@ -2,59 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from interlock.interactions.asking import Question, TargetActor
 from interlock.store.ports.interactions import InteractionStatus
-from interlock.workflow.declare.interactions import MAX_MESSAGE, MAX_TITLE
-from interlock.workflow.declare.policies import MAX_VOTERS
-from interlock_protocol.messages import Key, Name, Topic
-from interlock_protocol.types import AnyJson, BoundedObject, InteractionType, PolicyOutcome, PolicyType, Priority
-
-Count = Annotated[int, Field(ge=1, le=MAX_VOTERS, strict=True)]
+from interlock_protocol.messages import Key, Name
+from interlock_protocol.types import BoundedObject, PolicyOutcome
 
 
-class TargetActor(BaseModel):
-    """Whom an interaction is for: a member or an agent by their user id, or a group by its name."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    type: Literal["member", "agent", "group"]
-    id: Name
-
-
-class InteractionPolicy(BaseModel):
-    """How several decide together: see `docs/approvals.md`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    type: PolicyType
-    n: Count | None = None
-    veto: bool | None = None
-    of: list[Name] | None = None
-    order: list[Name] | None = None
-
-
-class CreateInteraction(BaseModel):
+class CreateInteraction(Question):
     """A question, whom it is for, and which run waits for the outcome, if one does."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    type: InteractionType
-    spec: BoundedObject
-    target_actor: TargetActor
-    message: Annotated[str, Field(min_length=1, max_length=MAX_MESSAGE)]
-    title: Annotated[str, Field(min_length=1, max_length=MAX_TITLE)] | None = None
-    context: AnyJson = None
-    run_id: Name | None = Field(None, description="the run that waits for the outcome; with `topic`")
-    topic: Topic | None = Field(None, description="of the signal that brings it the outcome")
     expires_at: str | None = Field(None, description="a time in ISO 8601")
-    routing: Literal["first_responder", "all_members"] | None = Field(None, description="of a group")
-    policy: InteractionPolicy | None = Field(None, description="instead of `routing`")
-    distinct_from: list[Name] | None = None
-    exclude_starter: bool = Field(False, description="whoever creates it may not respond")
-    priority: Priority | None = None
+    due_at: str | None = Field(None, description="until when an answer is wanted; a time in ISO 8601")
     idempotency_key: Key | None = None
 
 
@@ -101,6 +63,7 @@ class InteractionInfo(BaseModel):
     responded_at: str | None = None
     created_by: str | None = None
     created_at: str | None = None
+    due_at: str | None = None
     expires_at: str | None = None
     own_run_id: str
     requirement_id: str
@@ -131,6 +94,7 @@ class InboxItem(BaseModel):
     priority: str | None = None
     message: str | None = None
     assignees: list[str] | None = None
+    due_at: str | None = None
     timeout_at: str | None = None
 
 

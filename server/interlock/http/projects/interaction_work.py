@@ -18,12 +18,12 @@ from typing import Any, Final
 from interlock.auth import Principal, Verb, may
 from interlock.following.items import item_of
 from interlock.following.lists import may_read_in, waiting_for
-from interlock.http.projects.asking import Asked, asked_in
 from interlock.http.projects.interaction_shapes import CreateInteraction, RespondToInteraction
 from interlock.http.sse import ExpiredDuring, Streams
 from interlock.http.v1.bodies import invalid
 from interlock.http.v1.errors import ApiError, Code, not_there, refused
-from interlock.http.v1.times import shown, shown_or_none
+from interlock.http.v1.times import read, shown, shown_or_none
+from interlock.interactions.asking import Asked, WrongQuestion, asked_in
 from interlock.interactions.respond import decision_on, known, takes_response
 from interlock.interactions.workflow import TAKEN_BACK, WORKFLOW_ID, address_of, requirement_of
 from interlock.services import Services
@@ -69,7 +69,7 @@ class InteractionWork:
         self, principal: Principal, project: str, said: CreateInteraction, key: IdempotencyKey | None
     ) -> JsonObject:
         services = self._services()
-        asked = asked_in(said, services.engine.clock.now_ms())
+        asked = _checked(said, services.engine.clock.now_ms())
         await self._check_link(principal, asked)
         message = validated(
             StartWorkflow,
@@ -258,6 +258,20 @@ class InteractionWork:
         return await self.detail(principal, project, address)
 
 
+def _checked(said: CreateInteraction, now: int) -> Asked:
+    """Check the body of a creation.
+
+    Raises:
+        ApiError: `incompatible_mode` or `invalid_request`.
+    """
+    try:
+        return asked_in(said, read(said.expires_at, "expires_at"), read(said.due_at, "due_at"), now)
+    except WrongQuestion as wrong:
+        if wrong.code is None:
+            raise invalid(wrong.faults) from None
+        raise ApiError(Code(wrong.code), wrong.faults[0]["error"], [*wrong.faults]) from None
+
+
 class _Asked:
     """The part of a requirement that `may` needs."""
 
@@ -320,6 +334,7 @@ def _of_row(row: StoredInteraction) -> JsonObject:
         "topic": row.topic,
         "created_by": row.created_by,
         "created_at": shown(row.created_at),
+        "due_at": shown_or_none(asked.get("due_at")),
         "expires_at": shown_or_none(expires_at),
         **{name: result.get(name) for name in ("outcome", "response", "responses", "responded_by", "signal")},
         "responded_at": shown_or_none(result.get("responded_at")),
@@ -343,6 +358,7 @@ def _of_requirement(state: RunState, requirement_id: str) -> JsonObject:
         "message": question.get("message") or facts.get("confirmation_message") or facts.get("user_input_message"),
         "assignees": facts.get("assignees"),
         "policy": facts.get("policy"),
+        "due_at": facts.get("due_at"),
         "expires_at": facts.get("timeout_at"),
         **_votes(found),
     }

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.routing import Mount
 
 from interlock.http.sse import Streams
+from interlock.http.v1.absences import make_absences_router
 from interlock.http.v1.definitions import make_definitions_router
 from interlock.http.v1.error_list import make_error_list_router
 from interlock.http.v1.files import make_files_router
@@ -54,6 +55,7 @@ def v1_app(
         make_people_router(services),
         make_groups_router(services),
         make_notices_router(services),
+        make_absences_router(services),
         make_secrets_router(services),
         make_integrations_router(services),
         make_files_router(services),

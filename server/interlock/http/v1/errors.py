@@ -63,6 +63,7 @@ class Code(StrEnum):
     VERSION_IN_USE = "version_in_use"
     FILE_IN_USE = "file_in_use"
     SUBSCRIPTION_DISABLED = "subscription_disabled"
+    CLAIMED = "claimed"
     CONCURRENT_MODIFICATION = "concurrent_modification"
     NO_SECRETS_KEY = "no_secrets_key"
     STALE_VIEW = "stale_view"
@@ -129,6 +130,7 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.VERSION_IN_USE: 409,
     Code.FILE_IN_USE: 409,
     Code.SUBSCRIPTION_DISABLED: 409,
+    Code.CLAIMED: 409,
     Code.CONCURRENT_MODIFICATION: 409,
     Code.STALE_VIEW: 409,
     Code.NO_SECRETS_KEY: 409,
@@ -165,6 +167,7 @@ _CODE_OF: Final[Mapping[ErrorCode, Code]] = {
     ErrorCode.REQUIREMENT_EXPIRED: Code.INSTANCE_NOT_HALTED,
     ErrorCode.INVALID_DECISION: Code.INVALID_INPUT,
     ErrorCode.INVALID_TRANSITION: Code.INVALID_TRANSITION,
+    ErrorCode.CLAIMED: Code.CLAIMED,
     ErrorCode.STALE_VIEW: Code.STALE_VIEW,
     ErrorCode.UNKNOWN_INTERACTION: Code.UNKNOWN_INTERACTION,
     ErrorCode.CONFLICT: Code.CONCURRENT_MODIFICATION,

@@ -41,6 +41,12 @@ class CreateIntegration(BaseModel):
     workflows: Workflows | None = Field(None, description="which may use it; by default all")
 
 
+class ConnectAt(BaseModel):
+    """Where the browser goes that asked."""
+
+    url: str
+
+
 class IntegrationInfo(BaseModel):
     """An integration, without its credential."""
 

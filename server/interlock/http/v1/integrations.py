@@ -3,6 +3,7 @@
 Laws:
 - No answer, and no error, has a credential, or what a provider answered.
 - An integration is stored only if its provider accepts the credential.
+- Where a person is to agree first, only the browser that was sent to the provider brings the credential back.
 """
 
 from collections.abc import Callable
@@ -12,14 +13,17 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
 
 from interlock.auth import Principal, Verb
+from interlock.engine.work.connecting import Place
 from interlock.engine.work.integrations import SECRET_PARTS, NotAccepted
 from interlock.errors import SettingsError
+from interlock.http.connecting import send_away
 from interlock.http.v1.answers import BODY, COMMON, answer, answers, failures
 from interlock.http.v1.bodies import body, check_has_body, read_body
 from interlock.http.v1.callers import caller
 from interlock.http.v1.errors import ApiError, Code, not_there
 from interlock.http.v1.integration_shapes import (
     Accepted,
+    ConnectAt,
     CreateIntegration,
     IntegrationInfo,
     IntegrationList,
@@ -110,6 +114,22 @@ def _add_integrations(router: APIRouter, integrations: "_Integrations", reader: 
         asked = await read_body(request, CreateIntegration, _MOST)
         return answer(await integrations.create(principal, where, asked), 201)
 
+    @router.post(
+        "/integrations/connect",
+        operation_id="connectIntegration",
+        responses=answers(ConnectAt, *BODY, Code.NO_SECRETS_KEY),
+        openapi_extra=body(CreateIntegration),
+    )
+    async def connect(request: Request, principal: writer, namespace: Namespace = None) -> Response:
+        """Have a person agree at the provider (OAuth 2, authorization code): from the page of a browser, which goes to
+        `url` then, and is led back to the web app when the credential is kept."""
+        where = owned(principal, namespace)
+        asked = await read_body(request, CreateIntegration, _MOST)
+        url, kept = await integrations.connect(principal, where, asked)
+        response = answer({"url": url})
+        send_away(response, kept)
+        return response
+
     gone: Any = {
         204: {"description": "It is gone."},
         **failures(*COMMON, Code.NOT_FOUND, Code.INTEGRATION_NOT_FOUND),
@@ -143,19 +163,9 @@ class _Integrations:
         return {"integrations": [_shown(each) for each in found]}
 
     async def create(self, principal: Principal, namespace: str, asked: CreateIntegration) -> JsonObject:
-        _check_lengths(asked)
         services = self._services()
-        wanted = Wanted(
-            asked.name,
-            asked.provider,
-            asked.credentials or {},
-            asked.base_url,
-            asked.auth,
-            asked.check,
-            (ANY,) if asked.workflows is None else asked.workflows,
-        )
         try:
-            made = await services.integrations.kept.made(principal.account, wanted)
+            made = await services.integrations.kept.made(principal.account, _wanted(asked))
             accepted = await services.integrations.check(made)
             now = services.engine.clock.now_ms()
             kept = services.integrations.kept
@@ -164,6 +174,16 @@ class _Integrations:
             raise ApiError(Code.INVALID_REQUEST, str(error)) from None
         except NotAccepted as error:
             raise _not_accepted(asked.name, error) from None
+        except SettingsError as error:
+            raise ApiError(Code.NO_SECRETS_KEY, str(error)) from None
+
+    async def connect(self, principal: Principal, namespace: str, asked: CreateIntegration) -> tuple[str, str]:
+        """Where a browser is sent, and what it has to bring back."""
+        place = Place(principal.account, namespace, principal.user_id)
+        try:
+            return await self._services().connecting.begin(place, _wanted(asked))
+        except Unusable as error:
+            raise ApiError(Code.INVALID_REQUEST, str(error)) from None
         except SettingsError as error:
             raise ApiError(Code.NO_SECRETS_KEY, str(error)) from None
 
@@ -183,8 +203,8 @@ class _Integrations:
             raise _not_accepted(name, error) from None
 
 
-def _check_lengths(asked: CreateIntegration) -> None:
-    """Check that what is to be struck out can be told from other text.
+def _wanted(asked: CreateIntegration) -> Wanted:
+    """What is asked for; it is checked that what is to be struck out can be told from other text.
 
     Raises:
         ApiError: `invalid_request`.
@@ -192,6 +212,15 @@ def _check_lengths(asked: CreateIntegration) -> None:
     for part in SECRET_PARTS:
         if is_too_short((asked.credentials or {}).get(part, "x" * SHORTEST)):
             raise ApiError(Code.INVALID_REQUEST, f"credentials.{part} must have at least {SHORTEST} characters.")
+    return Wanted(
+        asked.name,
+        asked.provider,
+        asked.credentials or {},
+        asked.base_url,
+        asked.auth,
+        asked.check,
+        (ANY,) if asked.workflows is None else asked.workflows,
+    )
 
 
 def _not_accepted(name: str, error: NotAccepted) -> ApiError:

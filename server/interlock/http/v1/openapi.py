@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from interlock.http.shapes import SCHEMAS, json_of, may_be_left_out
+from interlock.http.v1.absences import PutAbsence
 from interlock.http.v1.answers import ErrorAnswer
 from interlock.http.v1.callers import LIMIT, REMAINING, RESET
 from interlock.http.v1.definition_shapes import AnyDefinition, WorkflowDefinition
@@ -53,6 +54,7 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     *(CreateInstance, ResumeInstance, RetryInstance, CancelInstance),
     *PEOPLE,
     PutAddresses,
+    PutAbsence,
     PutSecret,
     PutProvider,
     CreateIntegration,

@@ -18,6 +18,11 @@ EventName = Literal[
     "workflow.instance.completed",
     "workflow.instance.failed",
     "workflow.instance.cancelled",
+    "interaction.created",
+    "interaction.responded",
+    "interaction.completed",
+    "interaction.expired",
+    "interaction.cancelled",
 ]
 """What a subscription can be told of."""
 

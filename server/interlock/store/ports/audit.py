@@ -3,6 +3,7 @@
 Laws:
 - A decision's entry is written in the transaction that records the decision (`Decisions.record`); what else is
   audited, in that of the settlement that tells it (`Runs.settle`). An entry is written once, whoever writes it again.
+- What isn't in the log at all is noted by itself (`note`).
 - Entries are only ever added. Erasing leaves their place and their hashes.
 - A run that nobody decided anything in has no entries, and costs nothing.
 """
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from interlock.audit.chain import Entry
+from interlock.audit.chain import Entry, Noted
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,9 @@ class Audit(Protocol):
 
     async def audit_heads(self, account: str, *, after: str = "", limit: int = 1000) -> Sequence[Head]:
         """The last entry of each chain of an account, by run id, from the one after the run `after` on."""
+
+    async def note(self, run_id: str, noted: Noted) -> None:
+        """Add to a run's chain what isn't an event of its log. Nothing is added in an epoch that is lost."""
 
     async def erase_audit(self, run_id: str) -> int:
         """Drop contents and salts of a run's entries, and who saw what of it; return how many entries had a content.

@@ -34,6 +34,14 @@ class SqlAudit(SqlTransactions):
     async def audit_heads(self, account: str, *, after: str = "", limit: int = 1000) -> Sequence[Head]:
         return await self._read(partial(_heads, account, after, limit), long=True)
 
+    async def note(self, run_id: str, noted: Noted) -> None:
+        await self._write(partial(self._note, run_id, noted))
+
+    def _note(self, run_id: str, noted: Noted, connection: Connection) -> None:
+        """Add an entry, if the run is in its epoch; that holds the run's row."""
+        if self._writes.record(connection, {"of_run": run_id, "made_in": noted.epoch}, [], None):
+            add_entries(connection, run_id, [noted])
+
     async def erase_audit(self, run_id: str) -> int:
         return await self._write(partial(_erase, run_id))
 

@@ -6,10 +6,12 @@ from sqlalchemy import Connection
 
 from interlock.store.statements.feed import TOUCH
 
+from .absences import SqlAbsences
 from .audit import SqlAudit
 from .decisions import SqlDecisions
 from .definitions import SqlDefinitions
 from .directory import SqlDirectory
+from .drafts import SqlDrafts
 from .errors import SqlErrors
 from .feed import SqlChangeFeed
 from .files import SqlFiles
@@ -49,6 +51,8 @@ class SqlStore(
     SqlWebhooks,
     SqlInteractions,
     SqlBundles,
+    SqlAbsences,
+    SqlDrafts,
 ):
     """`Store`: see `SqlTransactions` for its arguments."""
 

@@ -31,7 +31,14 @@ from interlock.workflow.decide.merge import (
     widget_at,
 )
 from interlock.workflow.decide.sealing import is_equal, sealed
-from interlock.workflow.decide.standing import Decider, check_in_time, check_may_decide, check_view, seat_of
+from interlock.workflow.decide.standing import (
+    Decider,
+    check_in_time,
+    check_may_decide,
+    check_unclaimed,
+    check_view,
+    seat_of,
+)
 from interlock.workflow.decide.votes import (
     cast,
     cast_late,
@@ -44,10 +51,10 @@ from interlock.workflow.declare.forms import is_same
 from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.declare.widgets import EVENT, done_in
 from interlock.workflow.run.advance import started
-from interlock.workflow.run.answers import outcome_of
+from interlock.workflow.run.attending import behind
 from interlock.workflow.run.changed_definition import is_about_definition
 from interlock.workflow.run.events import Draft, run_event, step_facts
-from interlock.workflow.run.policy import Part, is_resolved
+from interlock.workflow.run.policy import Part, is_resolved, outcome_of
 from interlock.workflow.run.scope import place_at
 from interlock.workflow.run.signals import matches, topic_of
 from interlock.workflow.run.state import TIMEOUT, TOOLS, Requirement, Resolution, RunState, node_at, response_id
@@ -88,12 +95,13 @@ def decide(
     """
     if not echoed:
         raise _nothing_asked(state)
-    pauses = _Pauses.of(state, audited or {})
+    pauses, sent_by = _Pauses.of(state, audited or {}), by
     given_to: dict[str, Mapping[str, Any]] = {}
     decided: dict[str, Decided] = {}
     for each in echoed:
         found = _find(pauses, each, seen)
         requirement = found if isinstance(found, Requirement) else found.requirement
+        by = sent_by.for_what_was_handed(behind(requirement, sent_by.names | {sent_by.person}))
         check_may_decide(state, requirement, by)
         given = meant_by(requirement, _carried(state, given_in(each)))
         if given and not requirement.asks_people:
@@ -106,6 +114,7 @@ def decide(
                 return (late,)
             continue
         check_in_time(state, found, now)
+        check_unclaimed(state, found, by, now)
         check_view(state, found, each.digest)
         if found.takes_votes:
             voted = _voted(workflow, state, found, given, by)
@@ -184,11 +193,12 @@ def _resolved_ids(decided: Decided) -> tuple[str, ...]:
     if requirement.takes_votes:
         # A last response has consumed what was left in the head; a timeout consumes it itself.
         return (requirement.id,) if decided.outcome != "expired" else tuple(requirement.waiting_ids)
+    parts = tuple(map(requirement.in_head, decided.by_id))
     if not requirement.parts:
-        return tuple(decided.by_id)
+        return parts
     after = {id_: Part({}) if id_ in decided.by_id else part for id_, part in requirement.parts.items()}
     is_whole = requirement.id in decided.by_id or is_resolved(requirement.rule, after)
-    return tuple(requirement.waiting_ids if is_whole else decided.by_id)
+    return tuple(requirement.waiting_ids) if is_whole else parts
 
 
 def expired(workflow: Workflow, state: RunState, now: int) -> tuple[Decided, ...]:
@@ -207,8 +217,9 @@ def expired(workflow: Workflow, state: RunState, now: int) -> tuple[Decided, ...
 
 
 def next_timer(state: RunState) -> int | None:
-    """When the first timeout of a run fires, in milliseconds since 1970; None if there is none."""
-    return min((each.due for each in state.requirements.values() if each.due is not None), default=None)
+    """When the first timeout, reminder or escalation of a run is due, in milliseconds since 1970; None if none is."""
+    times = (each.next_at for each in state.requirements.values())
+    return min((each for each in times if each is not None), default=None)
 
 
 def cancel(workflow: Workflow, state: RunState, *, reason: str | None, cancelled_by: str) -> tuple[Draft, ...]:

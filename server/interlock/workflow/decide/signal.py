@@ -18,7 +18,7 @@ from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.run.advance import started
 from interlock.workflow.run.events import Draft, run_event
 from interlock.workflow.run.scope import place_at
-from interlock.workflow.run.signals import next_taker
+from interlock.workflow.run.signals import BY_INTERACTIONS, next_taker, waiting_for
 from interlock.workflow.run.state import Requirement, RunState, node_at
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.limits import (
@@ -31,9 +31,6 @@ from interlock_protocol.limits import (
 )
 from interlock_protocol.types import JsonValue, RunStatus
 from interlock_protocol.values import NotWire, encoded
-
-BY_INTERACTIONS = "system:interactions"
-"""Who sends the outcomes of interactions: what is kept of them has no bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +68,8 @@ def send(workflow: Workflow, state: RunState, signal: Signal, *, fits: bool) -> 
         fits: whether the run can go on under this definition.
 
     Raises:
-        Refusal: `conflict`, `run_finished`, `signals_full`, `message_too_large`, `invalid_json`; or `invalid_decision`
-            or `invalid_transition`, if what would take it at once can't go on with it.
+        Refusal: `conflict`, `run_finished`, `topic_bound`, `signals_full`, `message_too_large`, `invalid_json`; or
+            `invalid_decision` or `invalid_transition`, if what would take it at once can't go on with it.
     """
     known = state.signal_ids.get(signal.id)
     if known is not None:
@@ -83,7 +80,9 @@ def send(workflow: Workflow, state: RunState, signal: Signal, *, fits: bool) -> 
     if state.status.is_final:
         raise finished(state)
     size = _checked_size(state, signal)
-    taker = next_taker(state, signal.topic)
+    taker = next_taker(state, signal.topic, signal.sent_by)
+    if taker is None and signal.sent_by != BY_INTERACTIONS and waiting_for(state, signal.topic):
+        _check_source(state, signal.topic)
     if taker is None and signal.sent_by != BY_INTERACTIONS:
         _check_room(state, signal.topic, size)
     if fits and taker is not None:
@@ -117,6 +116,13 @@ def _checked_size(state: RunState, signal: Signal) -> int:
         sentence = f"A signal's payload has at most {MAX_SIGNAL_BYTES // KIB} KiB as JSON; send less."
         raise Refusal(ErrorCode.MESSAGE_TOO_LARGE, sentence, run_id=state.run_id)
     return size
+
+
+def _check_source(state: RunState, topic: str) -> None:
+    """Refuse what isn't for what waits for this topic, as far as that is known."""
+    if all(each.facts.get("source") is not None for each in waiting_for(state, topic)):
+        sentence = f"The run waits for the outcome of an interaction under {topic!r}; respond to that interaction."
+        raise Refusal(ErrorCode.TOPIC_BOUND, sentence, run_id=state.run_id)
 
 
 def _check_room(state: RunState, topic: str, size: int) -> None:

@@ -12,9 +12,10 @@ Source: `docs/approvals.md`, "Who may not".
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
+from interlock.workflow.run.attending import claim_of
 from interlock.workflow.run.state import Requirement, RunState, excluded_from
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.types import JsonObject
@@ -54,6 +55,10 @@ class Decider:
         """Whose response it is."""
         return self.on_behalf_of or self.user_id
 
+    def for_what_was_handed(self, behind: frozenset[str]) -> Decider:
+        """The same, where these have handed the question over."""
+        return self if behind <= self.people else replace(self, behind=self.behind | behind)
+
     @property
     def told(self) -> JsonObject:
         """What an event says of a decision that was made for somebody else."""
@@ -92,6 +97,22 @@ def check_in_time(state: RunState, requirement: Requirement, now: int) -> None:
             ErrorCode.REQUIREMENT_EXPIRED,
             "The time for this decision is over; what was to become of it without one will follow.",
             details={"timeout_at": requirement.facts.get("timeout_at")},
+            run_id=state.run_id,
+        )
+
+
+def check_unclaimed(state: RunState, requirement: Requirement, by: Decider, now: int) -> None:
+    """Check that nobody else is on a requirement.
+
+    Raises:
+        Refusal: `claimed`.
+    """
+    claim: Any = claim_of(requirement, now)
+    if claim is not None and claim["by"] not in (by.user_id, by.person):
+        raise Refusal(
+            ErrorCode.CLAIMED,
+            f"{claim['by']} is on it; respond when they have released it, or their claim has ended.",
+            details={"claimed_by": claim["by"], "until": claim["until"]},
             run_id=state.run_id,
         )
 

@@ -46,7 +46,7 @@ class Vote:
 
     def consumes(self, requirement: Requirement) -> tuple[str, ...]:
         """The ids in the head that it needs to be there, and that are gone after it."""
-        return () if self.is_late else (response_id(requirement.id, self.number - 1),)
+        return () if self.is_late else (requirement.in_head(response_id(requirement.id, self.number - 1)),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from typing import Any, Final, TypeGuard
 
 from interlock.workflow.declare import presentations, schemas
 from interlock.workflow.declare.checks import Fault, inside, type_in_words
+from interlock.workflow.declare.deciding import Decided
 from interlock.workflow.declare.errors import DeclarationError
-from interlock.workflow.declare.policies import Declared, policy_in
+from interlock.workflow.declare.policies import policy_in
 from interlock.workflow.declare.values import declared, legible
 from interlock_protocol.faults import shortened
 from interlock_protocol.limits import KIB, MAX_FEEDBACK_BYTES
@@ -26,7 +27,6 @@ from interlock_protocol.types import (
     InteractionType,
     JsonObject,
     JsonValue,
-    OnTimeout,
     Priority,
 )
 
@@ -258,7 +258,7 @@ _JUDGES: Final[Mapping[str, Callable[[Mapping[str, Any], JsonValue], Judged]]] =
 
 
 @dataclass(frozen=True, slots=True)
-class Interaction:
+class Interaction(Decided):
     """Ask for an approval, a choice or an input before the node runs; it is `step_input.interaction` then.
 
     Unlike a `Confirm`, a no decides nothing by itself: the step reads the outcome, and goes on from there.
@@ -282,6 +282,7 @@ class Interaction:
         assignees: user ids, or `group:NAME`, who may answer instead of the run's owner.
         policy, distinct_from, exclude_starter: how several answer, and who of them may not: see `docs/approvals.md`.
         bind: whether an answer has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody answers: see `docs/approvals.md`.
     """
 
     type: InteractionType
@@ -300,17 +301,6 @@ class Interaction:
     title: str | None = None
     context: Any = None
     priority: Priority | None = None
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
-    by_message: bool = False
-    """Whether the run's message says what is asked; only the built-in workflow of interactions has that."""
-    taken_back_by: str | None = None
-    """The topic of the signal that takes the question back, there; it is `step_input.signal` then."""
 
     @property
     def spec(self) -> JsonObject:
@@ -331,27 +321,36 @@ class Interaction:
         return {name: value for name, value in said.items() if value is not None}
 
 
-def said_by_message(taken_back_by: str) -> Interaction:
-    """What stands in for a question that the run's message says: see `asked_by`."""
-    return Interaction("input", "As the message says.", by_message=True, taken_back_by=taken_back_by)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByMessage(Interaction):
+    """A question that the run's message says, in the built-in workflow of interactions: see `asked_by`.
+
+    Args:
+        taken_back_by: the topic of the signal that takes the question back; it is `step_input.signal` then.
+    """
+
+    type: InteractionType = "input"
+    message: str = "As the message says."
+    taken_back_by: str
 
 
-def asked_by(message: Mapping[str, Any], now: int, taken_back_by: str | None = None) -> Interaction:
+def asked_by(message: Mapping[str, Any], now: int, taken_back_by: str) -> ByMessage:
     """The question that a message says: one without faults.
 
     Args:
         message: `type`, `spec` and `message`; perhaps `title`, `context`, `priority`, `assignees`, `policy`,
-            `distinct_from`, `exclude_starter`, and `expires_at`, in milliseconds since 1970.
+            `distinct_from`, `exclude_starter`, and `due_at` and `expires_at`, in milliseconds since 1970.
         now: the time by the same clock.
     """
-    expires_at = message.get("expires_at")
+    expires_at, due_at = message.get("expires_at"), message.get("due_at")
     said = {name: message[name] for name in ("title", "context", "priority") if message.get(name) is not None}
-    return Interaction(
-        message["type"],
-        message["message"],
+    return ByMessage(
+        type=message["type"],
+        message=message["message"],
         **message["spec"],
         **said,
         timeout=None if expires_at is None else max(expires_at - now, 1) / 1000,
+        due=None if due_at is None else max(due_at - now, 1) / 1000,
         on_timeout="approve",
         assignees=message.get("assignees"),
         policy=policy_in(message.get("policy")),

@@ -19,6 +19,7 @@ from urllib.parse import quote
 from pydantic import BaseModel
 from pydantic_core import to_json
 
+from interlock.workflow.declare.asking import Ask, Asking, nobody
 from interlock.workflow.declare.errors import OutputError
 from interlock.workflow.declare.models import path_of
 from interlock.workflow.declare.values import wire
@@ -139,11 +140,17 @@ class StepInput:
     workflow_data: Mapping[str, Any] = field(default_factory=dict)
     _contents: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False)
     _cancelled: Callable[[], bool] = field(default=lambda: False, repr=False)
+    _ask: Ask = field(default=nobody, repr=False)
 
     @property
     def session_id(self) -> str:
         """The id of the run's session."""
         return self.session.id
+
+    @property
+    def interactions(self) -> Asking:
+        """Asks people something while the step runs, durably: see `docs/interactions.md`."""
+        return Asking(self._ask)
 
     def get_step_content(self, name: str) -> Any:
         """The newest output of the step called `name`, or None if it has none."""

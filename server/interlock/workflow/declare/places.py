@@ -24,7 +24,7 @@ from pydantic_core import to_json
 from interlock.workflow.declare.interactions import Interaction
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.policies import asked_of, governed_by
-from interlock.workflow.declare.reviews import AnyReview, Ask, kind_of
+from interlock.workflow.declare.reviews import AnyReview, Ask, Signal, kind_of
 from interlock.workflow.declare.widgets import Widget
 
 
@@ -139,6 +139,8 @@ def _asked(review: AnyReview, node: Node) -> list[Any]:
         form = [review.spec]
     if isinstance(review, Widget):
         form = review.relied_on
+    if isinstance(review, Signal) and review.source is not None:
+        form = [review.source]
     asked = [kind_of(review, node), answers, asked_of(review), review.on_timeout, form]
     governed = governed_by(review)
     return asked if all(each is None for each in governed.values()) else [*asked, governed]

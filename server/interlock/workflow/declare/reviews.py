@@ -11,30 +11,35 @@ Source: `docs/workflows.md`, "Asking people" and "Timeouts".
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
-from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar, Protocol, TypeAlias
+from dataclasses import KW_ONLY, dataclass, fields
+from typing import Any, ClassVar, Final, Literal, Protocol, TypeAlias
 
 from pydantic import BaseModel
 
+from interlock.workflow.declare.business import Span
+from interlock.workflow.declare.deciding import Decided, Timed
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.forms import UserInputField, fields_of
 from interlock.workflow.declare.interactions import Interaction, check_declared
 from interlock.workflow.declare.io import StepOutput
-from interlock.workflow.declare.policies import Declared, check_policy
+from interlock.workflow.declare.ladder import MAX_SECONDS, check_ladder
+from interlock.workflow.declare.policies import check_policy, rule_of
 from interlock.workflow.declare.values import check_name, check_text, legible
 from interlock.workflow.declare.widgets import Widget
 from interlock.workflow.declare.widgets import check_declared as check_widget
 from interlock_protocol.namespaces import is_topic
 from interlock_protocol.requirements import RESPONSE, SIGNAL, WIDGET
-from interlock_protocol.types import OnReject, OnTimeout, StepType
+from interlock_protocol.types import OnReject, StepType
 from interlock_protocol.values import END_INT
+
+MAX_TIMEOUT: Final = MAX_SECONDS
 
 When: TypeAlias = Callable[[StepOutput], bool]
 """A predicate: whether an output is to be reviewed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Confirm:
+class Confirm(Decided):
     """Ask a person to confirm or reject before the node runs.
 
     Args:
@@ -46,23 +51,17 @@ class Confirm:
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `docs/approvals.md`.
     """
 
     message: str | None = None
     _: KW_ONLY
     on_reject: OnReject = "skip"
     allowed_on_reject: Sequence[OnReject] | None = None
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Decided):
     """Ask a person to fill in a form before the step runs; the answer is `step_input.user_input`.
 
     Args:
@@ -73,18 +72,11 @@ class Ask:
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `docs/approvals.md`.
     """
 
     schema: type[BaseModel] | Sequence[UserInputField]
     message: str | None = None
-    _: KW_ONLY
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
     def __post_init__(self) -> None:
         if not self.fields:
@@ -102,13 +94,15 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(Timed):
     """Wait for a signal before the node runs; what was sent with it is `step_input.signal`. No person decides this.
 
     Args:
         topic: which signals: 1 to 128 letters and digits of ASCII, `_`, `.`, `:` and `-`.
         timeout: how long to wait, in seconds; None means forever.
         on_timeout: what happens then: `cancel` the run, `skip` the node, or `approve`: go on without a signal.
+        source: `interaction` takes only the outcome of an interaction that is linked to the run and this topic, as the
+            server tells it; anybody else's signal is refused, or left alone.
     """
 
     assignees: ClassVar[None] = None
@@ -116,15 +110,17 @@ class Signal:
     distinct_from: ClassVar[tuple[str, ...]] = ()
     exclude_starter: ClassVar[bool] = False
     bind: ClassVar[bool] = False
+    reminders: ClassVar[tuple[Span, ...]] = ()
+    escalate: ClassVar[tuple[tuple[Span, str], ...]] = ()
+    due: ClassVar[None] = None
 
     topic: str
     _: KW_ONLY
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
+    source: Literal["interaction"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Resume:
+class Resume(Decided):
     """Ask a person for the input with which a halted state machine goes on. The halt says what fits.
 
     Args:
@@ -136,23 +132,17 @@ class Resume:
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `docs/approvals.md`.
     """
 
     _: KW_ONLY
     signal: str | None = None
     is_asked: bool = True
     widget: Widget | None = None
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Choose:
+class Choose(Decided):
     """Ask a person which routes of a Router to take.
 
     Args:
@@ -163,22 +153,16 @@ class Choose:
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `docs/approvals.md`.
     """
 
     message: str | None = None
     _: KW_ONLY
     multiple: bool = False
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Review:
+class Review(Decided):
     """Ask a person about an output: of a Step or a Router, or of each iteration of a Loop.
 
     Args:
@@ -193,6 +177,7 @@ class Review:
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `docs/approvals.md`.
     """
 
     message: str | None = None
@@ -201,17 +186,10 @@ class Review:
     on_reject: OnReject = "skip"
     allowed_on_reject: Sequence[OnReject] | None = None
     max_retries: int = 3
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class ToolReview:
+class ToolReview(Decided):
     """Who decides on the tools that a step's agent asks about, and how long that may take.
 
     Without it, an agent asks its run's owner, without a timeout.
@@ -222,20 +200,12 @@ class ToolReview:
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `docs/approvals.md`.
     """
-
-    _: KW_ONLY
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorReview:
+class ErrorReview(Decided):
     """Who decides about a step that failed (`on_error="pause"`), and how long that may take.
 
     Args:
@@ -244,16 +214,8 @@ class ErrorReview:
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `docs/approvals.md`.
     """
-
-    _: KW_ONLY
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
 
 Gate: TypeAlias = Signal | Confirm | Ask | Interaction | Widget | Choose | Resume
@@ -268,38 +230,14 @@ REVIEWS_OF: dict[StepType, tuple[type[AnyReview], ...]] = {
     "Step": (Signal, Confirm, Ask, Interaction, Widget, ToolReview, Review, ErrorReview),
     "Router": (Signal, Confirm, Choose, Review),
     "Loop": (Signal, Confirm, Review),
-    "Condition": (
-        Signal,
-        Confirm,
-    ),
-    "Steps": (
-        Signal,
-        Confirm,
-    ),
-    "Parallel": (
-        Signal,
-        Confirm,
-    ),
-    "Race": (
-        Signal,
-        Confirm,
-    ),
-    "Graph": (
-        Signal,
-        Confirm,
-    ),
-    "Ports": (
-        Signal,
-        Confirm,
-    ),
-    "Workflow": (
-        Signal,
-        Confirm,
-    ),
-    "Machine": (
-        Signal,
-        Confirm,
-    ),
+    "Condition": (Signal, Confirm),
+    "Steps": (Signal, Confirm),
+    "Parallel": (Signal, Confirm),
+    "Race": (Signal, Confirm),
+    "Graph": (Signal, Confirm),
+    "Ports": (Signal, Confirm),
+    "Workflow": (Signal, Confirm),
+    "Machine": (Signal, Confirm),
     "Thread": (),
     "Halt": (Resume,),
     "Wait": (),
@@ -381,7 +319,7 @@ def allowed_on_reject(kind: StepType, review: Confirm | Review) -> tuple[OnRejec
 
 
 @dataclass(frozen=True, slots=True)
-class HumanReview:
+class HumanReview(Decided):
     """The all-in-one spelling of `Confirm`, `Ask`, `Choose` and `Review`; it expands into these.
 
     Args:
@@ -391,7 +329,7 @@ class HumanReview:
         requires_output_review: as `Review(output_review_message)`; a predicate is its `when`.
         requires_iteration_review: the same, on a Loop.
         on_reject, max_retries, timeout, on_timeout, assignees: for every expanded review that has them.
-        policy, distinct_from, exclude_starter, bind: likewise.
+        policy, distinct_from, exclude_starter, bind, reminders, escalate, due: likewise.
     """
 
     _: KW_ONLY
@@ -407,26 +345,11 @@ class HumanReview:
     output_review_message: str | None = None
     on_reject: OnReject = "skip"
     max_retries: int = 3
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
     def expand(self) -> tuple[AnyReview, ...]:
         """The reviews that this stands for."""
         reviewed = self.requires_output_review or self.requires_iteration_review
-        common: dict[str, Any] = {
-            "timeout": self.timeout,
-            "on_timeout": self.on_timeout,
-            "assignees": self.assignees,
-            "policy": self.policy,
-            "distinct_from": self.distinct_from,
-            "exclude_starter": self.exclude_starter,
-            "bind": self.bind,
-        }
+        common: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(Decided)}
         reviews: list[AnyReview] = []
         if self.requires_confirmation:
             # `retry` belongs to the review of the output; before there is an output, a rejection skips.
@@ -471,15 +394,15 @@ def reviews_of(kind: StepType, declared: HumanReviews, *, place: str) -> Reviews
     allowed = REVIEWS_OF[kind]
     found: Reviews = {}
     for review in _expanded(declared, place=place):
-        name = type(review).__name__
-        if type(review) not in allowed:
+        name, sort = type(review).__name__, next((each for each in allowed if isinstance(review, each)), None)
+        if sort is None:
             can = ", ".join(each.__name__ for each in allowed)
             article = "an" if name[0] in "AE" else "a"
             raise DeclarationError(f"{place}: a {kind} can't have {article} {name}; it can have: {can}.")
-        if type(review) in found:
+        if sort in found:
             raise DeclarationError(f"{place}: two {name} reviews on one {kind}; keep one.")
         _check(kind, review, place=place)
-        found[type(review)] = review
+        found[sort] = review
     return {each: found[each] for each in allowed if each in found}
 
 
@@ -509,6 +432,8 @@ def _check(kind: StepType, review: AnyReview, *, place: str) -> None:
     if isinstance(review, Signal) and not (isinstance(review.topic, str) and is_topic(review.topic)):
         sentence = "a topic has 1 to 128 letters and digits of ASCII, `_`, `.`, `:` and `-`"
         raise DeclarationError(f"{place}: {sentence}, unlike {legible(repr(review.topic))}.")
+    if isinstance(review, Signal) and review.source not in (None, "interaction"):
+        raise DeclarationError(f"{place}: the source of a Signal is 'interaction', or left out, not {review.source!r}.")
     _check_timeout(review, place=place)
     if isinstance(review, Interaction):
         check_declared(review, place)
@@ -523,6 +448,8 @@ def _check(kind: StepType, review: AnyReview, *, place: str) -> None:
         is_form=is_form(review),
         approves=review.on_timeout == "approve" and not isinstance(review, Resume | Interaction),
     )
+    rule = rule_of(review)
+    check_ladder(review, place=place, counts=rule is not None and rule.counts)
     if isinstance(review, Ask) and review.policy is not None and any(field.secret for field in review.fields):
         raise DeclarationError(f"{place}: what several fill in is compared, and a secret can't be; ask one person.")
 
@@ -584,6 +511,3 @@ def _check_timeout(review: AnyReview, *, place: str) -> None:
 def is_count(given: Any, least: int) -> bool:
     """Return True if this is a whole number, at least `least`, that the wire can carry."""
     return isinstance(given, int) and not isinstance(given, bool) and least <= given < END_INT
-
-
-MAX_TIMEOUT = 100 * 366 * 24 * 3600.0

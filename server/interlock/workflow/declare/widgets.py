@@ -11,7 +11,7 @@ Source: `docs/widgets.md`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
@@ -20,13 +20,13 @@ from pydantic_core import to_json
 
 from interlock.workflow.declare import schemas
 from interlock.workflow.declare.checks import Fault, inside, type_in_words
+from interlock.workflow.declare.deciding import Decided
 from interlock.workflow.declare.errors import DeclarationError, OutputError
 from interlock.workflow.declare.io import StepInput, json_ready
-from interlock.workflow.declare.policies import Declared
 from interlock.workflow.declare.values import declared, legible
 from interlock_protocol.faults import shortened
 from interlock_protocol.limits import KIB
-from interlock_protocol.types import JsonObject, JsonValue, OnTimeout
+from interlock_protocol.types import JsonObject, JsonValue
 from interlock_protocol.widgets import OWN, is_bundle, is_event
 
 MAX_PROPS_BYTES: Final = 256 * KIB
@@ -49,7 +49,7 @@ Props: TypeAlias = Mapping[str, Any] | Callable[[StepInput], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Widget:
+class Widget(Decided):
     """Ask a person to do something in a widget before the step runs; it is `step_input.widget` then.
 
     A step that has nothing else to run returns it.
@@ -68,6 +68,7 @@ class Widget:
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `docs/approvals.md`.
     """
 
     bundle: str
@@ -78,13 +79,6 @@ class Widget:
     schema: Mapping[str, JsonObject] = field(default_factory=dict)
     confirm: bool = False
     message: str | None = None
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
     @property
     def events(self) -> list[str] | None:

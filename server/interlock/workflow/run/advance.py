@@ -17,6 +17,7 @@ from typing import Any
 from interlock.workflow.containers.port import Judged as Judged
 from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare.agents import AgentPause, ToolRequest
+from interlock.workflow.declare.business import OFFICE, Office
 from interlock.workflow.declare.errors import LogicError
 from interlock.workflow.declare.io import Content
 from interlock.workflow.declare.logic import MAX_WAIT, HttpLogic
@@ -60,6 +61,7 @@ def advance(
     *,
     most: int | None = None,
     begin: Path | None = None,
+    office: Office = OFFICE,
 ) -> Advance:
     """Return what happens next in a run that hasn't ended.
 
@@ -69,10 +71,11 @@ def advance(
             try begins after it.
         most: the number of drafts after which the walk is cut short, so that other tasks can run.
         begin: where the previous walk was cut short; this one continues from there.
+        office: when people work, for business time.
     """
     if state.status is RunStatus.PENDING:
         return Advance((started(workflow, state),))
-    return Walk(workflow, state, now, held, most=most, begin=begin).advance()
+    return Walk(workflow, state, now, held, most=most, begin=begin, office=office).advance()
 
 
 def started(workflow: Workflow, state: RunState) -> Draft:
@@ -93,7 +96,9 @@ def started(workflow: Workflow, state: RunState) -> Draft:
 # ── The results of work ─────────────────────────────────────────────────────────────────────────────────
 
 
-def concluded(workflow: Workflow, state: RunState, work: Work, result: Any, now: int) -> tuple[Draft, ...]:
+def concluded(
+    workflow: Workflow, state: RunState, work: Work, result: Any, now: int, office: Office = OFFICE
+) -> tuple[Draft, ...]:
     """The events of a piece of work that returned `result`.
 
     Args:
@@ -103,7 +108,7 @@ def concluded(workflow: Workflow, state: RunState, work: Work, result: Any, now:
     Raises:
         OutputError: the answer is not valid.
     """
-    look = Walk(workflow, state, now)
+    look = Walk(workflow, state, now, office=office)
     node = _node_of(state, work)
     match work.task:
         case "execute":

@@ -17,8 +17,8 @@ from interlock.workflow.containers.registry import folds_of, own_of
 from interlock.workflow.declare.widgets import EVENT, output_of
 from interlock.workflow.node import Happening, NodeState
 from interlock.workflow.run.events import takes_signal
-from interlock.workflow.run.milestones import note_resumed
-from interlock.workflow.run.policy import Part, is_resolved
+from interlock.workflow.run.milestones import note_answered, note_given_up, note_responded, note_resumed
+from interlock.workflow.run.policy import Part, is_resolved, outcome_in
 from interlock.workflow.run.state import (
     GATES,
     KEPT_KEYS,
@@ -37,7 +37,7 @@ from interlock.workflow.run.state import (
 from interlock_protocol import typed
 from interlock_protocol.interactions import interaction_id
 from interlock_protocol.requirements import RESPONSE
-from interlock_protocol.types import JsonObject, PolicyOutcome, RunStatus
+from interlock_protocol.types import JsonObject, RunStatus
 
 Decision: TypeAlias = typed.StepContinued | typed.StepExecutorContinued
 
@@ -72,6 +72,7 @@ def continued(state: RunState, event: Decision, private: Mapping[str, Any]) -> N
         _resumed(state, event["resolved_at"])
     if takes_signal(event):
         note_resumed(state, event, requirement.facts)
+        note_given_up(state, requirement, event["resolved_at"], event["resolved_by"])
         _signal_taken(state, asked.pop(requirement.id), event, private)
         return
     decision = dict(event["decision"])
@@ -80,6 +81,7 @@ def continued(state: RunState, event: Decision, private: Mapping[str, Any]) -> N
     if requirement.kind == TOOLS and requirement.responses:
         decision["executor_requirements"] = requirement.responses_on_wire
     note_resumed(state, event, requirement.facts)
+    note_answered(state, cast("typed.StepContinued", event), requirement)
     asked.pop(requirement.id)
     kept = {key: value for key, value in private.items() if key != "key"}
     state.resolved[resolution_key(event["step_id"], requirement.kind)] = Resolution(
@@ -179,8 +181,10 @@ def responded(state: RunState, event: typed.InteractionResponded, private: Mappi
     requirement.keep(voter, part)
     requirement.number = max(requirement.number, event["number"])
     if not event.get("late"):
+        requirement.answered = requirement.attended
         earlier = [each for each in requirement.facts.get("responses", ()) if each["voter"] != voter]
         responses = [*earlier, _response_on_wire(voter, event)]
+        note_responded(state, event, requirement)
         requirement.facts = {**requirement.facts, "needed": event["needed"], "responses": responses}
 
 
@@ -231,11 +235,10 @@ def _interacted(state: RunState, requirement: Requirement, event: Decision) -> J
     """What an interaction came to, as its step gets it."""
     decision: Mapping[str, Any] = event["decision"]
     response = decision.get("response")
-    outcome = event.get("outcome") or decision.get("outcome") or outcome_of(response or {})
     said: dict[str, Any] = {
         "interaction_id": interaction_id(requirement.id, state.run_id),
         "type": requirement.facts["interaction"]["type"],
-        "outcome": outcome,
+        "outcome": outcome_in(event),
         "responded_by": event["resolved_by"],
         "responded_at": event["resolved_at"],
     }
@@ -246,12 +249,6 @@ def _interacted(state: RunState, requirement: Requirement, event: Decision) -> J
             {"by": part.by, "at": part.at, **(part.decision or {})} for part in requirement.responses.values()
         ]
     return said
-
-
-def outcome_of(response: Mapping[str, Any]) -> PolicyOutcome:
-    """The outcome of an interaction to which one response is the answer."""
-    confirmed = response.get("confirmed")
-    return "completed" if confirmed is None else "approved" if confirmed else "rejected"
 
 
 def _approved(node: NodeState, decision: JsonObject, private: Mapping[str, Any]) -> None:

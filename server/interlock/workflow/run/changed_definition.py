@@ -23,7 +23,7 @@ from pydantic_core import to_json
 from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare.forms import check_input, is_same
 from interlock.workflow.declare.inputs import checked_input
-from interlock.workflow.declare.interactions import Interaction
+from interlock.workflow.declare.interactions import ByMessage, Interaction
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.places import Place
@@ -256,9 +256,10 @@ def _of_requirement(workflow: Workflow, state: RunState, requirement: Requiremen
         yield f"{named} no longer asks what it asked: {requirement.kind.removeprefix('requires_').replace('_', ' ')}"
         return
     facts = requirement.facts
-    if isinstance(review, Interaction) and review.by_message:
+    if isinstance(review, ByMessage):
         return
-    if set(facts.get("assignees") or ()) != set(asked_of(review) or ()):
+    assignees = facts.get("assignees") if requirement.named is None else requirement.named
+    if set(assignees or ()) != set(asked_of(review) or ()):
         yield f"others are to decide on {named}"
     if any(facts.get(name) != told for name, told in governed_by(review).items()):
         yield f"who decides on {named} does so in another way"
@@ -308,6 +309,8 @@ def _of_what_is_asked(place: Place, review: AnyReview, facts: Mapping[str, Any])
     match review:
         case Signal(topic) | Resume(signal=topic) if topic != facts.get("topic"):
             yield f"it no longer waits for the signal {facts.get('topic')!r}"
+        case Signal(source=source) if source != facts.get("source"):
+            yield "others may send the signal that it waits for"
         case Interaction() if facts["interaction"]["spec"] != review.spec:
             yield "it is answered in another way"
         case Ask() | ErrorReview() if not _is_form_shown(place, facts.get("user_input_schema")):

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from interlock.workflow.declare.places import Place
-from interlock.workflow.run.state import RunState, response_id, since
+from interlock.workflow.run.attending import ATTENDING
+from interlock.workflow.run.state import RunState, attended_id, response_id, since
 from interlock_protocol import typed
 from interlock_protocol.types import PathPart, RunStatus
 
@@ -109,6 +110,10 @@ def _opened(event: typed.Event) -> list[str]:
         return [event["requirement_id"], *votes]
     if event["event"] == "InteractionResponded" and "outcome" not in event and "late" not in event:
         return [response_id(event["requirement_id"], event["number"])]
+    if event["event"] in ATTENDING:
+        attended = cast("Mapping[str, Any]", event)
+        ids = attended.get("parts") or [attended["requirement_id"]]
+        return [attended_id(each, attended["number"]) for each in ids]
     return []
 
 
@@ -124,7 +129,7 @@ def effects(events: Iterable[dict[str, Any]]) -> Effects:
         if event["event"] == "StepsWithdrawn":
             withdraws += event["requirement_ids"]
         elif event["event"] == "StepContinued" and takes_signal(event):
-            withdraws.append(event["requirement_id"])
+            withdraws += [event["requirement_id"], attended_id(event["requirement_id"], event.get("attended") or 0)]
         elif event["event"] == "WorkflowRunOutput":
             status = RunStatus(event["status"])
         elif event["event"] == "SignalReceived" and event.get("resumes"):

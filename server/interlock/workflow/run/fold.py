@@ -23,8 +23,9 @@ from interlock.workflow.declare.policies import Rule
 from interlock.workflow.node import AgentState, Failure, Happening, NodeState, Output, Phase, Tries
 from interlock.workflow.run.acts import note_act
 from interlock.workflow.run.answers import continued, fold_own, responded, signal_received, without_secrets
+from interlock.workflow.run.attending import ATTENDING, attended
 from interlock.workflow.run.errors import note_failed_run, note_failed_step
-from interlock.workflow.run.milestones import note_created, note_ended, note_halted
+from interlock.workflow.run.milestones import note_created, note_ended, note_given_up, note_halted
 from interlock.workflow.run.policy import parts_of
 from interlock.workflow.run.state import (
     REVIEWS,
@@ -38,14 +39,18 @@ from interlock.workflow.run.state import (
     resolution_key,
     walk,
 )
-from interlock.workflow.run.untold import Asked
+from interlock.workflow.run.untold import Asked, move
 from interlock_protocol import typed
 from interlock_protocol.messages import RUN_EVENTS
 from interlock_protocol.types import PathPart, RunStatus
 
-MAY_COME_LATE = frozenset(
-    {"StepContinued", "StepExecutorContinued", "InteractionResponded", "SignalReceived", "WorkflowCancelled"}
-)
+MAY_COME_LATE = ATTENDING | {
+    "StepContinued",
+    "StepExecutorContinued",
+    "InteractionResponded",
+    "SignalReceived",
+    "WorkflowCancelled",
+}
 """What others than its owner append to a run that goes on. After an end, everything the owner had folded is void."""
 
 
@@ -90,8 +95,7 @@ def shift(state: RunState, first: int, by: int) -> None:
         if patch.index >= first:
             patch.index += by
     for untold in state.untold:
-        if untold.index >= first:
-            untold.index += by
+        move(untold, first, by)
     for node in walk(state.nodes):
         if node.started_index >= first:
             node.started_index += by
@@ -237,6 +241,7 @@ def _step_paused(state: RunState, event: typed.StepPaused, private: Mapping[str,
     facts = dict(private["requirement"])
     kind = next(flag for flag, value in event.items() if flag.startswith("requires_") and value is True)
     requirement = Requirement(facts["id"], kind, list(event["step_path"]), state.next_index, facts, private.get("due"))
+    requirement.steps = [*private.get("steps", ())]
     state.requirements[requirement.id] = requirement
     if "voters" in facts:
         requirement.rule, requirement.parts = Rule.of(facts["policy"]), parts_of(facts["voters"])
@@ -299,6 +304,7 @@ def _steps_withdrawn(state: RunState, event: typed.StepsWithdrawn, _: Mapping[st
     for id_ in event["requirement_ids"]:
         if id_ in state.requirements:
             state.withdrawn[id_] = state.requirements.pop(id_)
+            note_given_up(state, state.withdrawn[id_], event["created_at"], None)
     for path in event["step_paths"]:
         node = node_at(state, path)
         if node is not None:
@@ -367,6 +373,7 @@ _OF_STEPS: dict[str, _Folder] = {
     "StepOutputReview": _output_review,
     "StepExecutorPaused": _executor_paused,
     "InteractionResponded": responded,
+    **dict.fromkeys(ATTENDING, attended),
     "StepContinued": continued,
     "StepExecutorContinued": continued,
     "SignalReceived": signal_received,

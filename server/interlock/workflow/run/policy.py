@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from interlock.workflow.declare.policies import Rule
 from interlock_protocol.types import JsonObject, PolicyOutcome
@@ -56,6 +56,19 @@ class Outcome:
 def resolve(rule: Rule, responses: Responses) -> Open | Outcome:
     """Turn responses into an outcome, or tell how many are needed."""
     return _RULES[rule.type](rule, list(responses.values()))
+
+
+def outcome_in(resolution: Mapping[str, Any]) -> PolicyOutcome:
+    """The outcome of an interaction, by the event that resolves it: as it says, or as the one response does."""
+    decision: Mapping[str, Any] = resolution["decision"]
+    outcome: PolicyOutcome | None = resolution.get("outcome") or decision.get("outcome")
+    return outcome or outcome_of(decision.get("response") or {})
+
+
+def outcome_of(response: Mapping[str, Any]) -> PolicyOutcome:
+    """The outcome of an interaction to which one response is the answer."""
+    confirmed = response.get("confirmed")
+    return "completed" if confirmed is None else "approved" if confirmed else "rejected"
 
 
 def _given(responses: Sequence[Choice | None]) -> Counter[Choice]:

@@ -19,8 +19,10 @@ from typing import Any
 from interlock.workflow.containers.port import Scope
 from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare import presentations
-from interlock.workflow.declare.interactions import Interaction
+from interlock.workflow.declare.business import OFFICE, Office
+from interlock.workflow.declare.interactions import ByMessage, Interaction
 from interlock.workflow.declare.io import cut
+from interlock.workflow.declare.ladder import Rungs, rungs_of
 from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.policies import asked_of, governed_by
 from interlock.workflow.declare.reviews import (
@@ -46,6 +48,7 @@ from interlock_protocol.types import JsonObject, OnReject
 
 _SHOWN = (
     "topic",
+    "source",
     "interaction",
     "widget",
     "confirmation_message",
@@ -68,6 +71,9 @@ _SHOWN = (
     "available_choices",
     "choices",
     "allow_multiple_selections",
+    "due_at",
+    "reminders",
+    "escalations",
     "timeout_at",
     "on_timeout",
     "on_reject",
@@ -77,12 +83,13 @@ _SHOWN = (
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A requirement that is about to be asked: `facts` is the whole of it, `due` the time of its timeout (ms), `kept`
-    what a container keeps of it."""
+    what a container keeps of it, `steps` what happens while nobody decides it."""
 
     kind: str
     facts: dict[str, Any]
     due: int | None
     kept: JsonObject = field(default_factory=dict)
+    steps: list[JsonObject] = field(default_factory=list)
 
     @property
     def id(self) -> str:
@@ -92,7 +99,9 @@ class Asked:
     @property
     def private(self) -> JsonObject:
         """The part that is folded, but not sent with `StepPaused`."""
-        due = {} if self.due is None else {"due": self.due}
+        due: JsonObject = {} if self.due is None else {"due": self.due}
+        if self.steps:
+            due["steps"] = [*self.steps]
         return {"requirement": self.facts, **due, **self.kept}
 
     @property
@@ -115,12 +124,14 @@ def asked(
     scope: Scope,
     now: int,
     *,
+    office: Office = OFFICE,
     beside: Mapping[str, Any] | None = None,
     **own: Any,
 ) -> Asked:
     """Build the requirement of a review of the node at `path`.
 
     now: the time by the store's clock, in milliseconds since 1970; a timeout counts from it.
+    office: when people work, for business time.
     beside: what is shown with it, and is in an event of its own: an output, or an agent's tools.
     own: fields of the review's kind.
     """
@@ -150,6 +161,8 @@ def asked(
     if due is not None:
         facts["timeout_at"] = iso_time(due)
         facts["on_timeout"] = review.on_timeout
+    rungs = rungs_of(review, now, due, office)
+    facts.update(_facts_of_ladder(rungs))
     names = asked_of(review)
     if names is not None:
         facts["assignees"] = list(names)
@@ -163,7 +176,16 @@ def asked(
     container = container_of(place.node)
     kept = {} if container is None else container.kept(facts, scope)
     facts["digest"] = digest_of({**facts, **(beside or {})})
-    return Asked(kind, {key: value for key, value in facts.items() if value is not None}, due, kept)
+    return Asked(kind, {key: value for key, value in facts.items() if value is not None}, due, kept, rungs.steps)
+
+
+def _facts_of_ladder(rungs: Rungs) -> JsonObject:
+    """What a requirement says of what happens while nobody decides it."""
+    return {
+        "due_at": None if rungs.due_at is None else iso_time(rungs.due_at),
+        "reminders": [*map(iso_time, rungs.reminders)] or None,
+        "escalations": [{"at": iso_time(at), "to": to} for at, to in rungs.escalations] or None,
+    }
 
 
 def _facts_of_halt(place: Place, path: Path, halt_id: str, scope: Scope) -> JsonObject:
@@ -244,7 +266,7 @@ def _filled_form(place: Place, node: NodeState) -> list[dict[str, Any]] | None:
 def _facts_of_interaction(review: Interaction) -> dict[str, Any]:
     """What an interaction asks; its form also as clients have it that know no specs."""
     facts: dict[str, Any] = {"interaction": review.shown, "user_input_message": review.message}
-    facts["topic"] = review.taken_back_by
+    facts["topic"] = review.taken_back_by if isinstance(review, ByMessage) else None
     if review.fields is not None:
         facts["user_input_schema"] = presentations.schema_of({"type": "form", "fields": review.spec["fields"]})
     return facts
@@ -267,7 +289,7 @@ def _own_facts(place: Place, node: NodeState, review: AnyReview) -> dict[str, An
         facts["on_reject"], facts["allowed_on_reject"] = rejections(place, node, review)
     match review:
         case Signal(topic) | Resume(signal=topic):
-            facts["topic"] = topic
+            facts.update(topic=topic, source=getattr(review, "source", None))
         case Confirm():
             facts["confirmation_message"] = review.message
         case Ask():

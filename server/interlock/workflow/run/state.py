@@ -50,6 +50,11 @@ SINCE: Mapping[str, int] = {
     "PortsExecutionCompleted": 4,
     "SignalReceived": 4,
     "InteractionResponded": 4,
+    "InteractionClaimed": 4,
+    "InteractionReleased": 4,
+    "InteractionDelegated": 4,
+    "InteractionReminded": 4,
+    "InteractionEscalated": 4,
 }
 """The `REDUCER_VERSION` that brought an event, or a new meaning of it, so that earlier versions can't fold it.
 
@@ -60,11 +65,23 @@ POLICIES_SINCE = SIGNALS_SINCE = 4
 """The `REDUCER_VERSION` that brought these, interactions and widgets: earlier ones would have one person decide for
 all, or somebody who may not, or on something else than they saw, or ask a person, or wouldn't know how to."""
 
+_BROUGHT_BY_POLICIES = (
+    "policy",
+    "distinct_from",
+    "exclude_starter",
+    "bind",
+    "due_at",
+    "reminders",
+    "escalations",
+    RESPONSE,
+    WIDGET,
+)
+
 
 def since(event: Mapping[str, Any]) -> int:
     """The least `REDUCER_VERSION` that can fold an event; 0 if every one can."""
     version = SINCE.get(event["event"], 0)
-    if any(event.get(each) for each in ("policy", "distinct_from", "exclude_starter", "bind", RESPONSE, WIDGET)):
+    if any(event.get(each) for each in _BROUGHT_BY_POLICIES):
         version = max(version, POLICIES_SINCE)
     return version if event.get("topic") is None else max(version, SIGNALS_SINCE)
 
@@ -96,6 +113,10 @@ class Requirement:
     `due` is the time of its timeout, in milliseconds since 1970. `parts` are the responses that it asks for, by their
     ids, if it asks for several: one for each of an agent's tools, or for each who is asked under a policy. `rule`
     decides when they resolve it. `number` is how many responses people gave under a policy, changed ones too.
+    `attended` is how often it was claimed, released, handed over, or anything else happened to it that doesn't decide
+    it; `answered` how often that was by the latest response. `handed_over` is to whom: `{to, behind}`. `named` are the
+    assignees with which it came up, if they are others now. `steps` are what is to happen if nobody decides it, in the
+    order of their times: see `declare.ladder.Rungs`.
     """
 
     id: str
@@ -107,6 +128,11 @@ class Requirement:
     parts: Parts = field(default_factory=dict)
     rule: Rule = TOOLS_RULE
     number: int = 0
+    attended: int = 0
+    answered: int = 0
+    handed_over: list[JsonObject] = field(default_factory=list)
+    named: list[str] | None = None
+    steps: list[JsonObject] = field(default_factory=list)
 
     @property
     def takes_votes(self) -> bool:
@@ -128,9 +154,25 @@ class Requirement:
     def waiting_ids(self) -> list[str]:
         """The ids that wait in the head: its own, or those of its open parts. Where people vote, also that of its next
         response: a response counts only on the ones that it has seen."""
+        return [*([self.id] if self.takes_votes else ()), *map(self.in_head, self.open_ids)]
+
+    @property
+    def open_ids(self) -> list[str]:
+        """The ids by which it is decided next: its own, those of its open parts, or that of the next response."""
         if self.takes_votes:
-            return [self.id, response_id(self.id, self.number)]
+            return [response_id(self.id, self.number)]
         return open_parts(self.parts) if self.parts else [self.id]
+
+    def in_head(self, id_: str) -> str:
+        """The id in the head of what is decided by this id: another one after each claim, release and so on, so that a
+        decision counts only on what it has seen of those."""
+        return attended_id(id_, self.attended) if self.attended > self.answered else id_
+
+    @property
+    def next_at(self) -> int | None:
+        """When something happens to it by itself, in milliseconds since 1970: its timeout, or what comes before."""
+        times: Any = [each["at"] for each in self.steps[:1]]
+        return min((each for each in (*times, self.due) if each is not None), default=None)
 
     @property
     def responses(self) -> dict[str, Part]:
@@ -155,6 +197,11 @@ class Requirement:
 def response_id(requirement_id: str, number: int) -> str:
     """The id in the head, and in the audit, of what follows the first `number` responses to a requirement."""
     return f"{requirement_id}#{number}"
+
+
+def attended_id(id_: str, number: int) -> str:
+    """The id in the head of what was claimed, released and so on for the `number`th time."""
+    return f"{id_}@{number}"
 
 
 @dataclass(slots=True)

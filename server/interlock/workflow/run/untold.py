@@ -52,6 +52,11 @@ class MilestoneEvent(StrEnum):
     COMPLETED = "workflow.instance.completed"
     FAILED = "workflow.instance.failed"
     CANCELLED = "workflow.instance.cancelled"
+    INTERACTION_CREATED = "interaction.created"
+    INTERACTION_RESPONDED = "interaction.responded"
+    INTERACTION_COMPLETED = "interaction.completed"
+    INTERACTION_EXPIRED = "interaction.expired"
+    INTERACTION_CANCELLED = "interaction.cancelled"
 
 
 @dataclass(slots=True)
@@ -61,6 +66,7 @@ class Milestone:
     Attributes:
         current_state, data: of the machine that the run is, as they were then.
         facts: what else is told of it.
+        asked_at: where what it ends was asked, if one event may end several: by that it is known when told again.
     """
 
     index: int
@@ -70,15 +76,29 @@ class Milestone:
     current_state: str | None = None
     data: JsonObject = field(default_factory=dict)
     facts: JsonObject = field(default_factory=dict)
+    asked_at: int | None = None
 
 
 @dataclass(slots=True)
 class Asked:
-    """A requirement that people are to be told of, and the index of the event that opened it."""
+    """A requirement that people are to be told of, and the index of the event that has them told.
+
+    Attributes:
+        again: why they are told again, a full stop, and a number; empty if they are told first.
+        to: the only one who is to be told; empty for all who are asked.
+    """
 
     index: int
     epoch: int
     requirement_id: str
+    again: str = ""
+    to: str = ""
+
+    @property
+    def subject(self) -> str:
+        """What tells this from everything else that people are told of the run."""
+        again = f"#{self.again}" if self.again else ""
+        return f"{self.requirement_id}{again} {self.to}".rstrip()
 
 
 @dataclass(slots=True)
@@ -95,3 +115,11 @@ class Act:
 
 
 Untold: TypeAlias = RunError | Milestone | Asked | Act
+
+
+def move(untold: Untold, first: int, by: int) -> None:
+    """Note that what was folded at indexes from `first` on has moved by `by` places."""
+    if untold.index >= first:
+        untold.index += by
+    if isinstance(untold, Milestone) and untold.asked_at is not None and untold.asked_at >= first:
+        untold.asked_at += by

@@ -39,8 +39,9 @@ from interlock.workflow.containers.port import (
     Withdraw,
 )
 from interlock.workflow.containers.registry import container_of
+from interlock.workflow.declare.business import OFFICE, Office
 from interlock.workflow.declare.errors import LogicError
-from interlock.workflow.declare.interactions import Interaction, asked_by
+from interlock.workflow.declare.interactions import ByMessage, asked_by
 from interlock.workflow.declare.io import Content
 from interlock.workflow.declare.nodes import Evaluator, OnError, Step, Workflow
 from interlock.workflow.declare.places import Place
@@ -65,6 +66,7 @@ class Walk:
         held: ids of the steps for which an earlier try is still running.
         most: the number of drafts after which it is cut short.
         begin: where the previous walk was cut short.
+        office: when people work, for business time.
     """
 
     def __init__(
@@ -76,7 +78,9 @@ class Walk:
         *,
         most: int | None = None,
         begin: Path | None = None,
+        office: Office = OFFICE,
     ) -> None:
+        self.office = office
         self.held = held
         self.workflow = workflow
         self.state = state
@@ -200,6 +204,7 @@ class Walk:
             "decision": {"topic": requirement.facts["topic"], "signal_id": signal.id},
             "resolved_by": signal.by,
             "resolved_at": self.now,
+            "attended": requirement.attended or None,
         }
         draft = Draft(self.of_step(place, node, path, "StepContinued", **fields), kept or None)
         self.taken_signals.append((requirement.paused_index, draft))
@@ -267,7 +272,7 @@ class Walk:
             return self.need("roll", place, node, path)
         scope = scope_at(self.workflow, self.state, path)
         try:
-            asks = asked(self.state.run_id, place, path, node, review, scope, self.now, **own)
+            asks = asked(self.state.run_id, place, path, node, review, scope, self.now, office=self.office, **own)
         except LogicError as error:
             return self.do(Fail(error.code, str(error)), place, node, path)
         if isinstance(review, Choose):
@@ -298,7 +303,7 @@ class Walk:
         scope = scope_at(self.workflow, self.state, path)
         judged = judgement(success_of_node(place, node) if output is None else (output.success, output.error))
         fields = {**judged, **(own or {}), "beside": {"step_output": content}}
-        asks = asked(self.state.run_id, place, path, node, review, scope, self.now, **fields)
+        asks = asked(self.state.run_id, place, path, node, review, scope, self.now, office=self.office, **fields)
         if node.phase is not Phase.WAITING:
             event = self.of_step(place, node, path, "StepOutputReview", **asks.shown, step_output=content, **judged)
             kept = None if output is None else {"output": kept_of(output)}
@@ -532,7 +537,7 @@ def asks_now(place: Place, node: NodeState | None) -> AnyReview:
 
 def meant(workflow: Workflow, state: RunState, path: Path, review: AnyReview, now: int) -> AnyReview:
     """A review as it is asked at `path`: the run's message may say it."""
-    if not isinstance(review, Interaction) or not review.by_message:
+    if not isinstance(review, ByMessage):
         return review
     said: Any = scope_at(workflow, state, path).input
     return asked_by(said, now, review.taken_back_by)

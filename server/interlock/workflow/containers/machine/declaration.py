@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from interlock.workflow.declare.deciding import Asking
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.logic import Logic, Retry, TextLogic
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Declared
 from interlock.workflow.declare.places import is_of_later_pass
-from interlock.workflow.declare.policies import Declared as Policies
 from interlock.workflow.declare.widgets import Widget
 from interlock_protocol.namespaces import is_topic
 from interlock_protocol.types import Join, JsonObject
@@ -70,7 +70,7 @@ class Handler:
 
 
 @dataclass(frozen=True, slots=True)
-class Halting:
+class Halting(Asking):
     """What a state asks of a person.
 
     Args:
@@ -86,6 +86,7 @@ class Halting:
         signal: the topic of the signals that are such input, too. Without a presentation, an instruction and a
             selection, only they are.
         widget: what a person does something in, instead of all that; its props may have templates.
+        reminders, escalate, due: what happens while nobody decides: see `docs/approvals.md`.
     """
 
     presentation: JsonObject | None = None
@@ -93,12 +94,6 @@ class Halting:
     text: TextLogic | None = None
     selects: bool = False
     accepts: JsonObject | None = None
-    assignees: Sequence[str] | None = None
-    policy: Policies = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
-    timeout: float | None = None
     on_timeout: str | None = None
     signal: str | None = None
     widget: Widget | None = None
@@ -116,6 +111,8 @@ class Halting:
             raise DeclarationError(sentence)
         if self.signal is not None and self.bind:
             raise DeclarationError("Halting: a signal sees nothing that it could be bound to; leave one of them out.")
+        if not self.asks_people and (self.reminders or self.escalate or self.due is not None):
+            raise DeclarationError("Halting: nobody is asked, for only a signal leads on; leave reminders and due out.")
 
     @property
     def asks_people(self) -> bool:

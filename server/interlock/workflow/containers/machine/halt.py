@@ -92,6 +92,9 @@ class Halt(Node, Container[Answer]):
             distinct_from=halting.distinct_from,
             exclude_starter=halting.exclude_starter,
             bind=halting.bind,
+            reminders=halting.reminders,
+            escalate=halting.escalate,
+            due=halting.due,
         )
         self._begin(name, resume)
 
@@ -106,7 +109,12 @@ class Halt(Node, Container[Answer]):
         said = [asked.presentation, asked.instruction, asked.selects, asked.accepts]
         signal = [] if asked.signal is None else [asked.signal]
         widget = [] if asked.widget is None else [asked.widget.relied_on]
-        return [ways, [*said, asked.timeout, asked.on_timeout, *signal, *widget], None]
+        ladder = [[*asked.reminders], [*asked.escalate], asked.due]
+        return [
+            ways,
+            [*said, asked.timeout, asked.on_timeout, *signal, *widget, *(ladder if any(ladder) else ())],
+            None,
+        ]
 
     def begin(self, own: Answer) -> Move:
         return COMPLETED if own.unfit is None else Fail(*own.unfit)
