@@ -64,17 +64,22 @@ async def test_message_sent_while_the_server_is_away_starts_one_run_when_it_is_b
 
 async def test_what_waits_to_be_sent_outlives_a_reload(live: Live, new_page: NewPage) -> None:
     run_id = await waiting(live, "confirm")
-    async with away(live, new_page, f"/chat/confirm/{run_id}") as (app, proxy):
+    is_away = False
+
+    def opened(route: WebSocketRoute) -> None:
+        if is_away:
+            asyncio.ensure_future(route.close())  # noqa: RUF006 - the page waits for it, not this test
+        else:
+            route.connect_to_server()
+
+    async with away(live, new_page) as (app, proxy):
+        await app.page.route_web_socket("**/workflows/ws", opened)
+        await app.page.reload()  # sockets of a page that is there aren't asked about
+        await app.is_live()
+        await app.has_all_its_parts()
+        await app.open_chat("confirm", run_id)
         await expect(app.card.box).to_be_visible()
         is_away = True
-
-        def opened(route: WebSocketRoute) -> None:
-            if is_away:
-                asyncio.ensure_future(route.close())  # noqa: RUF006 - the page waits for it, not this test
-            else:
-                route.connect_to_server()
-
-        await app.page.route_web_socket("**/workflows/ws", opened)
         proxy.cut()  # the page itself can still be loaded
         await app.is_offline()
         await app.card.press("Confirm")
