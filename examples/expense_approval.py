@@ -41,6 +41,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TypedDict
 
+from examples.samples import copy_of, example, message_of
 from interlock import Confirm, Parallel, Router, Step, StepInput, Workflow
 
 COLUMNS = ("employee", "date", "category", "amount", "purpose")
@@ -74,7 +75,7 @@ class Expense(TypedDict):
 
 def read_expenses(step_input: StepInput) -> dict[str, list[Expense]]:
     """The rows of the file by the route they take, or everything that is wrong with them at once."""
-    expenses = _parsed(_text(step_input.input))
+    expenses = _parsed(_text(message_of(step_input, copy_of("expenses.csv"))))
     routes: dict[str, list[Expense]] = {AUTOMATIC: [], MANAGER: [], TWO_SIGNATURES: []}
     for expense in expenses:
         routes[_route(Decimal(expense["amount"]))].append(expense)
@@ -111,6 +112,7 @@ def report(step_input: StepInput) -> str:
 workflow = Workflow(
     "expense-approval",
     name="Expense approval",
+    examples=[example("A month of expenses")],
     description="Reads expenses from a CSV file and has them approved: automatically, by one person or by two.",
     steps=[
         Step("expenses", read_expenses),

@@ -46,6 +46,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
+from examples.samples import copy_of, example, message_of
 from interlock import Condition, Confirm, ErrorReview, Parallel, Step, StepInput, Workflow
 
 ENTRY = re.compile(r"(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) +(?P<level>[A-Z]+) +(?P<service>[\w.-]+) +(?P<text>.*)")
@@ -73,7 +74,7 @@ class Entry(TypedDict):
 
 def find_incident(step_input: StepInput) -> dict[str, Any]:
     """The service that has most errors, and the facts about them."""
-    log = _path(step_input.input)
+    log = _path(message_of(step_input, copy_of("incident.log")))
     entries = _entries(_text(log))
     bad = [entry for entry in entries if entry["level"] in BAD]
     facts: dict[str, Any] = {"log": str(log), "entries": len(entries), "errors": 0}
@@ -158,6 +159,7 @@ def write_timeline(step_input: StepInput) -> str:
 workflow = Workflow(
     "incident-runbook",
     name="Incident runbook",
+    examples=[example("A night with errors")],
     description="Finds the incident in a log, has two people approve what to do about it, and writes it down.",
     steps=[
         Step("incident", find_incident, retries=2, time_limit=10),

@@ -28,6 +28,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
+from examples import samples
+from examples.samples import example, message_of
 from interlock import Ask, Confirm, Step, StepInput, Workflow
 
 SECONDS_PER_TOKEN = 0.02
@@ -68,7 +70,7 @@ class Release(BaseModel):
 
 def read_commits(step_input: StepInput) -> dict[str, Any]:
     """The commits since the last tag, newest first, as many as fit into release notes."""
-    repository = _repository(step_input.input)
+    repository = _repository(message_of(step_input, samples.repository))
     tag = _last_tag(repository)
     since = "HEAD" if tag is None else f"refs/tags/{tag}..HEAD"
     count = int(_git(repository, "rev-list", "--count", "--no-merges", since))
@@ -110,6 +112,7 @@ def write_notes(step_input: StepInput) -> str:
 workflow = Workflow(
     "release-review",
     name="Release review",
+    examples=[example("A small repository")],
     description="Drafts release notes from a git repository, and writes them once you have confirmed.",
     steps=[
         Step("commits", read_commits),

@@ -37,6 +37,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from examples.samples import downloads, example, message_of
 from interlock import Step, StepInput, ToolReview, Workflow
 from interlock.workflow.declare.agents import AgentExecutor, AgentPause, AgentStream, Tool, ToolDecision, ToolRequest
 
@@ -199,7 +200,7 @@ class PlanningAgent:
     type: Literal["agent"] = "agent"
 
     async def run(self, step_input: StepInput, stream: AgentStream) -> str | AgentPause:
-        return await self._next(Memory(folder=folder_of(step_input.input).path), stream)
+        return await self._next(Memory(folder=folder_of(message_of(step_input, downloads)).path), stream)
 
     async def resume(
         self, state: Any, decisions: Sequence[ToolDecision], step_input: StepInput, stream: AgentStream
@@ -284,6 +285,7 @@ def tidying_agent(model: str | None) -> AgentExecutor:
 workflow = Workflow(
     "tidy-folder",
     name="Tidy folder",
+    examples=[example("A folder of downloads")],
     description="An agent that proposes files to delete, and deletes those that you approve.",
     steps=[
         Step(

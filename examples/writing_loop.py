@@ -27,7 +27,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from interlock import Loop, Review, Step, StepInput, Workflow
+from interlock import Example, Loop, Review, Step, StepInput, Workflow
 
 SECONDS_PER_TOKEN = 0.02
 MAX_DRAFTS = 5
@@ -42,6 +42,13 @@ WORDS_THAT_SAY_LITTLE = frozenset(
     )
 )
 POLITE = frozenset({"bit", "little", "make", "please", "write"})
+
+
+NEWS = (
+    "The new lighthouse was opened on Monday. Its lamp is seen from thirty kilometres away. It needs a tenth of the "
+    "power of the old lamp. The keeper's house becomes a museum in spring. The town pays for the museum, and asks for "
+    "volunteers."
+)
 
 
 class CannotWrite(Exception):  # noqa: N818 - a sentence for people, not a programming error
@@ -94,6 +101,7 @@ def deliver(step_input: StepInput) -> str:
 workflow = Workflow(
     "writing-loop",
     name="Writing loop",
+    examples=[Example("News of a lighthouse", NEWS)],
     description="Summarises a text, and writes the summary again with your feedback until you approve it.",
     steps=[
         Step("text", read_text),

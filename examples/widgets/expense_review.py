@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from interlock import Ports, Step, StepInput, Widget, Workflow
+from interlock import Example, Ports, Step, StepInput, Widget, Workflow
 
 REPORT: dict[str, Any] = {
     "title": "Conference in Lisbon",
@@ -60,6 +60,7 @@ def send_back(step_input: StepInput) -> str:
 workflow = Workflow(
     "expense-review",
     description="Reviews an expense report item by item, in a widget.",
+    examples=[Example("A trip to the coast", "")],
     steps=[
         Step("collect", collect),
         Step(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from interlock import Ports, Step, StepInput, Widget, Workflow
+from interlock import Example, Ports, Step, StepInput, Widget, Workflow
 
 BOARD: dict[str, Any] = {
     "title": "Sprint 12",
@@ -33,6 +33,7 @@ def carry_out(step_input: StepInput) -> str:
 workflow = Workflow(
     "sprint-board",
     description="Plans a sprint on a board whose cards are dragged.",
+    examples=[Example("The next sprint", "")],
     steps=[
         Step(
             "plan",

@@ -26,7 +26,7 @@ from interlock.workflow.declare.interactions import Interaction
 from interlock.workflow.declare.io import CustomEvent, StepInput, StepOutput
 from interlock.workflow.declare.links import Link
 from interlock.workflow.declare.logic import HttpLogic, Retry, ScriptLogic
-from interlock.workflow.declare.nodes import Step, Workflow
+from interlock.workflow.declare.nodes import Example, Step, Workflow
 from interlock.workflow.declare.policies import All, Chain, Majority, Quorum, Unanimous, all_members, first_responder
 from interlock.workflow.declare.reviews import (
     Ask,
@@ -57,6 +57,7 @@ __all__ = [
     "CustomEvent",
     "DeclarationError",
     "ErrorReview",
+    "Example",
     "Graph",
     "Halting",
     "Handler",

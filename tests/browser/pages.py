@@ -121,10 +121,13 @@ class App:
         return self.page.get_by_role("textbox", name="Message")
 
     async def start(self, name: str, message: str = "") -> None:
-        """Start a run of the workflow of this name, as a person does."""
+        """Start a run of the workflow of this name, as a person does; beside what waits, where something does."""
+        anew = self.page.get_by_role("button", name="New run instead")
+        if await anew.is_visible():
+            await anew.click()
         await self.pick(name)
         await self.message.fill(message)
-        await self.page.get_by_role("button", name="Send").click()
+        await self.page.get_by_role("region", name="New run").get_by_role("button", name="Send").click()
 
     async def pick(self, name: str) -> None:
         """Select the workflow of this name."""

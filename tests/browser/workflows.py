@@ -240,8 +240,46 @@ async def fails_hostile(_: StepInput) -> StepOutput:
     raise ValueError(HOSTILE)
 
 
+MARKDOWN = f"""## The quarter
+
+It was **good**: see [the numbers](https://example.org/numbers).
+
+- more lamps
+- fewer horns
+
+| lamp | sold |
+| --- | --- |
+| small | 3 |
+
+```python
+print("a lamp")
+```
+
+![a spy](https://example.org/spy.png) {HOSTILE}
+"""
+
+
+async def written(_: StepInput) -> AsyncIterator[str]:
+    for piece in MARKDOWN.split("\n"):
+        yield f"{piece}\n"
+
+
+async def sold(_: StepInput) -> list[JsonValue]:
+    return [{"lamp": f"lamp {number}", "sold": number, "by": {"who": "Ada"}} for number in range(200)]
+
+
+async def plotted(_: StepInput) -> JsonValue:
+    data: JsonValue = [{"month": month, "sold": len(month)} for month in ("May", "June", "July")]
+    return {"chart": {"type": "bar", "title": "Lamps sold", "data": data, "x": "month", "y": "sold"}}
+
+
+async def nested(_: StepInput) -> JsonValue:
+    return {"house": {"rooms": [{"name": f"room {number}"} for number in range(30)]}, "note": "folded away"}
+
+
 workflows = [
     *MACHINES,
+    Workflow("report", name="Report", steps=[written, sold, plotted, nested]),
     Workflow("confirm", name="Confirm", steps=[first, Step("publish", told, human_review=Confirm("Publish it?"))]),
     Workflow(
         "condition",

@@ -18,7 +18,8 @@ from tests.faults.test_floods import TARGET, ponged, said
 from tests.socket.workflows import workflows
 from tests.support.live import ALICE, BOB, Live, Served, live_server, served
 
-from interlock.socket.actions import ACTIONS, Peer
+from interlock.socket.actions import ACTIONS
+from interlock.socket.peer import Peer
 from interlock.socket.transport import LIVE_BYTES, STRANGERS_BYTES
 from interlock_protocol.messages import Authenticate
 

@@ -61,6 +61,7 @@ ONCE: dict[str, tuple[Any, Any]] = {
     ),
 }
 REFUSED_HERE = {
+    "POST /api/v1/graphs/{graph}/run/batch",
     "POST /api/v1/graphs/{graph}/versions/{graph_version}/publish",
     "POST /api/executions/{execution_id}/resume",
     "POST /api/v1/workflows/instances/{instance_id}/resume",

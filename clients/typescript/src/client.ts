@@ -13,9 +13,9 @@ import { cancellation, signalOf, type Attention, type SignalOptions } from "./ac
 import { httpUrl, socketUrl, tokenIn } from "./address.js";
 import { Backoff } from "./backoff.js";
 import { json } from "./codec.js";
-import { isSame, NOBODY, type ConnectionState } from "./connection.js";
+import { isSame, NOBODY, whoIs, type ConnectionState } from "./connection.js";
 import { Cursor, type Place } from "./cursor.js";
-import { behalfOf, parts, type Decided, type Decision, type OnBehalf } from "./decisions.js";
+import { behalfOf, hasSecret, parts, type Decided, type Decision, type OnBehalf } from "./decisions.js";
 import { InterlockError, misuse, refusal } from "./errors.js";
 import { indexOf, runOf, type Received } from "./events.js";
 import { Instances } from "./instances.js";
@@ -26,19 +26,20 @@ import { Listeners } from "./listeners.js";
 import { listOf, RunList, type ListOptions, type LiveList } from "./lists.js";
 import { Memory, type Remembered } from "./memory.js";
 import type { ConnectOptions, FollowOptions, RunReference, StartOptions } from "./options.js";
-import { Outbox, type Action, type Waiting } from "./outbox.js";
+import { Outbox, type Action, type Making, type Waiting } from "./outbox.js";
 import type { Ack, ErrorMessage, JsonValue } from "./protocol.js";
 import { Later } from "./later.js";
 import { Rest } from "./rest.js";
 import { Services } from "./services.js";
 import { nextChange, Run, suiting, unintroduced, type Owner } from "./run.js";
-import type { WebSocketConstructor } from "./socket.js";
+import { builtIn } from "./socket.js";
 import { page } from "./surroundings.js";
 import { Tokens } from "./tokens.js";
 import { initialView, type RunView, type ViewOptions } from "./view.js";
 import { Watch } from "./watching.js";
 
 const RETRY_MS = 1000;
+const noted = () => undefined;
 
 /**
  * A client of the server at `url`: `http(s)://…`, `ws(s)://…`, `host[:port]`, or a path of the page's own server.
@@ -57,7 +58,8 @@ export class Client extends Services {
   readonly instances: Instances;
   readonly #options: ConnectOptions;
   readonly #link: Link;
-  readonly #outbox: Outbox;
+  /** What waits for the server's answer: shown, taken back. */
+  readonly outbox: Outbox;
   readonly #memory: Memory | null;
   readonly #keeper: Keeper | null;
   readonly #changes = new Listeners();
@@ -87,11 +89,11 @@ export class Client extends Services {
     this.url = httpUrl(url);
     this.instances = new Instances(rest, this);
     this.#options = options;
-    this.#outbox = new Outbox(options.maxWaitingActions ?? 100);
+    const prefix = options.storagePrefix ?? "interlock";
+    this.outbox = new Outbox(options.maxWaitingActions ?? 100, options.outbox, prefix);
+    this.outbox.restore(() => this.#nextRequest());
     const surroundings = options.surroundings ?? page;
-    this.#memory = options.storage
-      ? new Memory(options.storage, { prefix: options.storagePrefix ?? "interlock" })
-      : null;
+    this.#memory = options.storage ? new Memory(options.storage, { prefix }) : null;
     this.#keeper = this.#memory && new Keeper(this.#memory, surroundings);
     const heartbeat = options.heartbeat ?? 15_000;
     this.#state = { phase: "connecting", ...NOBODY };
@@ -160,7 +162,7 @@ export class Client extends Services {
 
   /** Starts a run and follows it. Resolves when the server has it for certain. */
   async start(workflowId: string, options: StartOptions = {}): Promise<Run> {
-    const { message, sessionId, version, userId, namespace, businessKey, idempotencyKey } = options;
+    const { message, sessionId, version, userId, namespace, businessKey, idempotencyKey, ...making } = options;
     const action: Action = {
       action: "start-workflow",
       workflow_id: workflowId,
@@ -173,11 +175,12 @@ export class Client extends Services {
       ...(businessKey === undefined ? {} : { business_key: businessKey }),
     };
     let started: Run | undefined;
-    await this.act(action, (ack, waiting) => {
+    const began = (ack: Ack, waiting: Waiting) => {
       const isFresh = idempotencyKey === undefined && waiting.attempts === 1;
       started = this.#started(ack, workflowId, isFresh);
       this.#link.hold(); // whoever started it listens before its first event
-    });
+    };
+    await this.act(action, began, making);
     if (started === undefined) throw new InterlockError("internal", "The server started a run without saying which.");
     return started;
   }
@@ -304,22 +307,20 @@ export class Client extends Services {
   readonly #attend = (action: Attention): Promise<void> => this.act(action).then(() => undefined);
 
   /** Has the server carry out an action. @internal */
-  async act(action: Action, acknowledged: Waiting["acknowledged"] = () => undefined): Promise<Ack> {
+  async act(action: Action, acknowledged: Waiting["acknowledged"] = noted, making: Making = {}): Promise<Ack> {
     if (this.#ended !== null) throw this.#ended;
     const message = { ...action, request_id: this.#nextRequest() };
-    return this.#outbox.add(message, acknowledged, (waiting) => this.#transmit(waiting));
+    const made = { ...making, who: whoIs(this.#link.identity) };
+    return this.outbox.add(message, acknowledged, (waiting) => this.#transmit(waiting), made);
   }
 
   #transmit(waiting: Waiting): void {
     if (!this.#link.ready) return; // `ready` comes back to it
-    waiting.attempts += 1;
+    this.outbox.sent(waiting);
     try {
       this.#link.send(waiting.message);
     } catch (error) {
-      this.#outbox.drop(
-        waiting,
-        error instanceof InterlockError ? error : misuse(`it can't be sent: ${String(error)}`),
-      );
+      this.outbox.drop(waiting, error instanceof InterlockError ? error : misuse(`it can't be sent: ${String(error)}`));
     }
   }
 
@@ -327,7 +328,8 @@ export class Client extends Services {
     const action = { action: "continue-workflow", run_id: runId, workflow_id: workflowId } as const;
     this.#strays.delete(runId);
     const said = { ...parts(decided), ...behalfOf(behalf) };
-    await this.act({ ...action, ...said, idempotency_key: newKey() }, () => this.#stopIfLagging(runId));
+    const keep = !hasSecret(this.#runs.get(runId)?.view.pending ?? [], decided);
+    await this.act({ ...action, ...said, idempotency_key: newKey() }, () => this.#stopIfLagging(runId), { keep });
   }
 
   /** A decision makes the server follow the run; one that lags is to stay where it is until there is room. */
@@ -462,7 +464,7 @@ export class Client extends Services {
     }
     this.#isReturning = true;
     for (const list of [...this.#lists.values()]) this.#resumeList(list);
-    for (const waiting of this.#outbox.all()) this.#transmit(waiting);
+    for (const waiting of this.outbox.all(whoIs(this.#link.identity))) this.#transmit(waiting);
   }
 
   /** Another token may list other runs, and a list that was refused before may be allowed now. */
@@ -509,7 +511,7 @@ export class Client extends Services {
   #acknowledged(ack: Ack): void {
     const asked = this.#asked.get(ack.request_id);
     this.#asked.delete(ack.request_id);
-    if (asked === undefined) this.#outbox.acknowledge(ack);
+    if (asked === undefined) this.outbox.acknowledge(ack);
     else if (!(asked instanceof Watch)) asked.acknowledged();
   }
 
@@ -522,7 +524,7 @@ export class Client extends Services {
     else if (asked?.refused(message) === true) this.#later.do(() => this.#resumeList(asked));
     else if (asked !== undefined) return;
     else if (message.request_id === undefined) this.#dropped(message);
-    else this.#outbox.refuse(message);
+    else this.outbox.refuse(message);
   }
 
   /** A fresh token doesn't let its bearer read a run, say, and the server has stopped sending it. */
@@ -560,7 +562,7 @@ export class Client extends Services {
     for (const run of runs) run.fail(error);
     for (const list of lists) list.fail(error);
     for (const watch of watches) watch.fail(error);
-    this.#outbox.fail(error);
+    this.outbox.fail(error);
   }
 
   // ── The state of the connection ─────────────────────────────────────────────────────────────────────
@@ -591,10 +593,4 @@ export class Client extends Services {
 function withPlace(view: RunView, place: Place): RunView {
   const last = place.lastEventIndex;
   return { ...view, epoch: place.epoch, lastIndex: last, snapshotAsOf: last };
-}
-
-function builtIn(): WebSocketConstructor {
-  const found = (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
-  if (found === undefined) throw misuse("there is no WebSocket here; pass that of the package 'ws' as WebSocket: …");
-  return found;
 }

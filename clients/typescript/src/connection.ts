@@ -22,6 +22,11 @@ export interface Identity {
 /** Who it is before the server has said so. */
 export const NOBODY: Identity = { userId: null, scopes: [], account: null, namespaces: [], groups: null };
 
+/** One user of one account, as a text; null where that isn't known. @internal */
+export function whoIs({ account, userId }: Identity): string | null {
+  return userId === null ? null : JSON.stringify([account, userId]);
+}
+
 /** What the connection is doing. Times are in milliseconds since 1970. */
 export type ConnectionPhase =
   /** The first connection is being made. */

@@ -8,6 +8,7 @@
 
 import type { ContinueWorkflow, EchoedErrorRequirement, EchoedRequirement, JsonValue } from "./protocol.js";
 import type { DecidedExecutorRequirement } from "./protocol.js";
+import type { Pending } from "./view.js";
 
 /** What a rejection may do; a requirement says which of these it allows. */
 export type OnReject = "skip" | "cancel" | "else" | "retry";
@@ -98,4 +99,10 @@ export function parts(decided: readonly Decided[]): Parts {
 /** The ids of what is answered by a decision: its tools, or the requirement itself. */
 export function answeredBy({ id, decision }: Decided): string[] {
   return "executor_requirements" in decision ? decision.executor_requirements.map((tool) => tool.id) : [id];
+}
+
+/** Whether what is decided has a field that nobody is to read: it is written to no storage. */
+export function hasSecret(pending: readonly Pending[], decided: readonly Decided[]): boolean {
+  const asked = pending.filter((each) => decided.some(({ id }) => id === each.id));
+  return /"(?:secret|writeOnly)":true/.test(JSON.stringify(asked));
 }

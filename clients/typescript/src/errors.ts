@@ -19,6 +19,8 @@ export type ClientErrorCode =
   | "auth_required"
   /** Too many actions wait for an answer already. */
   | "outbox_full"
+  /** What was to be sent was taken back before it was. */
+  | "taken_back"
   /** The server skips events of a run, and did so again when asked. */
   | "broken_stream"
   /** A request over HTTP got no answer, or none of Interlock's; nobody knows whether it was carried out. */

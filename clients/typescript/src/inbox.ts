@@ -38,6 +38,9 @@ import type {
   UnfollowInbox,
 } from "./protocol.js";
 
+/** What isn't kept over a reload: it is of a moment, or may have something secret. */
+const PASSING = { keep: false };
+
 /** A question that waits for this user. */
 export interface InboxQuestion {
   /** Its address, `interaction_id`. */
@@ -147,12 +150,12 @@ export class Inbox implements LiveList {
    */
   async respond(id: string, response: Record<string, JsonValue>, behalf?: OnBehalf): Promise<void> {
     const said = { action: "respond", interaction_id: id, response, idempotency_key: newKey() } as const;
-    await this.#client.act({ ...said, ...behalfOf(behalf) });
+    await this.#client.act({ ...said, ...behalfOf(behalf) }, undefined, PASSING);
   }
 
   /** Says that this user has seen a question, for the audit. */
   async seen(id: string): Promise<void> {
-    await this.#client.act({ action: "seen", interaction_id: id });
+    await this.#client.act({ action: "seen", interaction_id: id }, undefined, PASSING);
   }
 
   /** Says so, and looks at it from now on: `people` is who else does. Returns what looks away. */
@@ -171,7 +174,7 @@ export class Inbox implements LiveList {
   async saveDraft(id: string, content: JsonValue): Promise<void> {
     const revision = (this.#drafts.get(id)?.revision ?? 0) + 1;
     this.#drafted(id, { revision, content: content ?? undefined });
-    await this.#client.act({ action: "draft", interaction_id: id, revision, content });
+    await this.#client.act({ action: "draft", interaction_id: id, revision, content }, undefined, PASSING);
   }
 
   /** Says that one is on it, so that nobody else decides it: for 15 minutes, and for 2 hours at most. */
@@ -196,7 +199,7 @@ export class Inbox implements LiveList {
 
   /** A question that is over by now isn't looked at, and nobody has to hear of that. */
   #say(id: string, looking: boolean): void {
-    this.#client.act({ action: "seen", interaction_id: id, looking }).catch(() => undefined);
+    this.#client.act({ action: "seen", interaction_id: id, looking }, undefined, PASSING).catch(() => undefined);
   }
 
   #lookAway(id: string): void {

@@ -36,6 +36,7 @@ export type {
   Tools,
   Verdict,
 } from "./decisions.js";
+export type { Action, Outbox, Settled, WaitingAction } from "./outbox.js";
 export { InterlockError, type ClientErrorCode, type ErrorFacts, type FieldFault } from "./errors.js";
 export {
   isFinal,

@@ -22,7 +22,12 @@ export interface ConnectOptions {
   WebSocket?: WebSocketConstructor;
   /** Where runs are remembered over a reload: `localStorage`, say. Without it, they aren't. */
   storage?: StorageLike;
-  /** What the keys in `storage` begin with; `interlock` by default. */
+  /**
+   * Where actions that wait for an answer outlive a reload: `sessionStorage`, say, or `localStorage`. The next client of
+   * the same user sends them, once; `Client.outbox` has them. What is typed into secret fields isn't written there.
+   */
+  outbox?: StorageLike;
+  /** What the keys in `storage` and `outbox` begin with; `interlock` by default. */
   storagePrefix?: string;
   /** How many events the log of each run keeps at least, or `"complete"` for all. 10,000 by default. */
   log?: ViewOptions["log"];
@@ -56,6 +61,10 @@ export interface StartOptions {
   businessKey?: string;
   /** The same key again, within a day and by the same user, gets the run that was started then. */
   idempotencyKey?: string;
+  /** What the program finds it again by in `Client.outbox`. */
+  note?: string;
+  /** False where the message isn't to be written to the storage of the outbox: it holds a secret, say. */
+  keep?: boolean;
 }
 
 /** How a run is followed. */

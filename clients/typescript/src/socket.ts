@@ -9,6 +9,7 @@
  */
 
 import { sizeOf, type Codec } from "./codec.js";
+import { misuse } from "./errors.js";
 import type { Received } from "./events.js";
 
 /** What is needed of a WebSocket: the browser's, Node's (from 22 on), or that of the package `ws`. */
@@ -25,6 +26,13 @@ export interface WebSocketLike {
 
 /** What makes a WebSocket. */
 export type WebSocketConstructor = new (url: string, protocols?: string | string[]) => WebSocketLike;
+
+/** The WebSocket that there is. Throws `misuse` where there is none. */
+export function builtIn(): WebSocketConstructor {
+  const found = (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
+  if (found === undefined) throw misuse("there is no WebSocket here; pass that of the package 'ws' as WebSocket: …");
+  return found;
+}
 
 /** How a connection ended. */
 export interface Ending {

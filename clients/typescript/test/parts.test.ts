@@ -1,6 +1,6 @@
 /** The small parts: addresses, backoff, close codes, tokens, the outbox, decisions, listeners. */
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { httpUrl, socketUrl, tokenIn } from "../src/address.js";
 import { Backoff } from "../src/backoff.js";
 import { closing } from "../src/closing.js";
@@ -198,6 +198,99 @@ describe("the outbox", () => {
     outbox.fail(new InterlockError("closed", "Closed."));
     expect(await refused(answers[0]!)).toMatchObject({ code: "closed" });
     expect(await refused(answers[1]!)).toMatchObject({ code: "closed" });
+  });
+});
+
+describe("an outbox with a storage", () => {
+  const start = (id: string): Waiting["message"] => ({
+    action: "start-workflow",
+    workflow_id: "w",
+    idempotency_key: `key ${id}`,
+    request_id: id,
+  });
+  const nothing = () => undefined;
+  const stored = () => {
+    const entries = new Map<string, string>();
+    const storage = {
+      getItem: (key: string) => entries.get(key) ?? null,
+      setItem: (key: string, value: string) => void entries.set(key, value),
+      removeItem: (key: string) => void entries.delete(key),
+    };
+    const opened = () => {
+      const outbox = new Outbox(10, storage);
+      let count = 100;
+      outbox.restore(() => String(count++));
+      return outbox;
+    };
+    return { entries, opened };
+  };
+  const refusedWith = (outbox: Outbox) => {
+    const codes: (string | undefined)[] = [];
+    outbox.onSettled(({ error }) => codes.push(error?.code));
+    return codes;
+  };
+
+  it("sends what waited before a reload, under its key, and tells what came of it", () => {
+    const { entries, opened } = stored();
+    void opened().add(start("1"), nothing, nothing, { note: "chat" });
+    const after = opened();
+    const [waiting] = after.all();
+    expect(waiting?.message).toMatchObject({ idempotency_key: "key 1", request_id: "100" });
+    expect(after.waiting).toMatchObject([{ id: "key 1", wasSent: false, isRestored: true, note: "chat" }]);
+    const told: (string | undefined)[] = [];
+    after.onSettled(({ ack }) => told.push(ack?.run_id));
+    after.acknowledge({ event: "ack", action: "start-workflow", request_id: "100", run_id: "r" });
+    expect(told).toEqual(["r"]);
+    expect(entries.size).toBe(0);
+    expect(opened().waiting).toEqual([]);
+  });
+
+  it("takes back what was never sent, and nothing else", async () => {
+    const { opened } = stored();
+    const outbox = opened();
+    const [one, two] = [
+      outbox.add(start("1"), nothing, nothing),
+      outbox.add(start("2"), nothing, (each) => outbox.sent(each)),
+    ];
+    two.catch(nothing);
+    expect([outbox.takeBack("key 1"), outbox.takeBack("key 2"), outbox.takeBack("key 3")]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect(await refused(one)).toMatchObject({ code: "taken_back" });
+    expect(opened().waiting).toMatchObject([{ id: "key 2", wasSent: true }]);
+  });
+
+  it("has sent only what the same user made, and what was sent only while its key is known", () => {
+    const { opened } = stored();
+    const outbox = opened();
+    void outbox.add(start("1"), nothing, nothing, { who: "ada" });
+    void outbox.add(start("2"), nothing, (each) => outbox.sent(each), { who: "bob" });
+    vi.useFakeTimers({ now: Date.now() + 25 * 60 * 60 * 1000 });
+    const after = opened();
+    const codes = refusedWith(after);
+    expect(after.all("bob")).toEqual([]);
+    expect(codes).toEqual(["taken_back", "unanswered"]);
+    vi.useRealTimers();
+  });
+
+  it("keeps what waits for the next client where this one ends, unless it is to be forgotten, or never was to be kept", () => {
+    const { entries, opened } = stored();
+    const outbox = opened();
+    outbox.add(start("1"), nothing, nothing).catch(nothing);
+    outbox.add(start("2"), nothing, nothing, { keep: false }).catch(nothing);
+    outbox.fail(new InterlockError("closed", "Closed."));
+    const after = opened();
+    expect(after.waiting.map(({ id }) => id)).toEqual(["key 1"]);
+    after.forget();
+    expect([after.size, entries.size]).toEqual([0, 0]);
+  });
+
+  it.each(["{", "3", '[null, {"action": {}}]'])("takes a storage with %s in it for an empty one", (text) => {
+    const { entries, opened } = stored();
+    entries.set("interlock:outbox", text);
+    expect(opened().waiting).toEqual([]);
   });
 });
 

@@ -35,6 +35,7 @@ import { Announcer } from "./ui/announcer.tsx";
 import { Boundary } from "./ui/boundary.tsx";
 import { Button } from "./ui/button.tsx";
 import { Empty, Skeleton } from "./ui/notice.tsx";
+import { loadMarkdown } from "./ui/prose.tsx";
 import { useTheme, type Theme } from "./ui/theme.ts";
 import { useTitle } from "./ui/title.ts";
 
@@ -67,6 +68,7 @@ const Palette = lazy(() => loadPalette().then((found) => ({ default: found.Palet
 
 /** All that is loaded when it is needed: fetched while there is time, so that it is here when the server isn't. */
 const LATER = [
+  loadMarkdown,
   loadRun,
   loadRuns,
   loadInbox,
@@ -124,12 +126,14 @@ export function App() {
 function Shell() {
   useLaterParts();
   const [location] = useLocation();
+  // The conversations are one page: going from one to another takes no focus from what is being written.
+  const place = /^\/(?:chat\/.*)?$/.test(location) ? "/" : location;
   const main = useRef<HTMLElement>(null);
   const isFirst = useRef(true);
   useEffect(() => {
     if (!isFirst.current) main.current?.focus();
     isFirst.current = false;
-  }, [location]);
+  }, [place]);
   return (
     <div className="shell">
       <a
@@ -147,7 +151,7 @@ function Shell() {
       <ConnectionBar />
       <SignInAgain />
       <main id="main" ref={main} tabIndex={-1}>
-        <Boundary key={location}>
+        <Boundary key={place}>
           <Suspense
             fallback={
               <div className="page">
@@ -190,6 +194,7 @@ function Pages() {
   return (
     <Switch>
       <Route path="/" component={ChatPage} />
+      <Route path="/chat/:sessionId" component={ChatPage} />
       <Route path="/chat/:workflowId/:runId" component={ChatPage} />
       <Route path="/runs" component={RunsPage} />
       <Route path="/runs/:workflowId/:runId" component={RunPage} />

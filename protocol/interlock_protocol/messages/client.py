@@ -118,12 +118,17 @@ class SendSignal(ClientMessage):
     idempotency_key: Key | None = None
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    """Say nothing of a default that isn't valid: it stands for what the address gives."""
+    schema.pop("default", None)
+
+
 class OfRequirement(ClientMessage):
     """What is about one requirement: named by its address, or by the ids that the address is made of."""
 
     interaction_id: Name | None = None
-    run_id: Name = Field(default="", validate_default=True)
-    requirement_id: Name = Field(default="", validate_default=True)
+    run_id: Name = Field(default="", validate_default=True, json_schema_extra=_without_default)
+    requirement_id: Name = Field(default="", validate_default=True, json_schema_extra=_without_default)
 
     @model_validator(mode="before")
     @classmethod

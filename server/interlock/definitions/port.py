@@ -20,7 +20,7 @@ from typing import Protocol
 
 from interlock.store.ports.definitions import is_version_id
 from interlock.workflow.program import Program
-from interlock_protocol.types import JsonObject, StepType
+from interlock_protocol.types import JsonObject, JsonValue, StepType
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Served:
         version: the version of a run that is started now; None if the workflow has no label.
         input_schema: the JSON Schema of `message`, `{}` if it accepts anything.
         ai_guidance: what a program that chooses among workflows should know.
+        examples: titles, and messages that it can be tried with.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Served:
     input_schema: JsonObject
     steps: Sequence[ServedStep]
     ai_guidance: str | None = None
+    examples: Sequence[tuple[str, JsonValue]] = ()
 
 
 class Definitions(Protocol):

@@ -17,4 +17,5 @@ def served_of(workflow: Workflow) -> Served:
         message_schema(workflow),
         tuple(ServedStep(node.name, node.kind) for node in workflow.steps),
         workflow.ai_guidance,
+        tuple((each.title, each.message) for each in workflow.examples),
     )

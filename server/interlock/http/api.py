@@ -31,7 +31,7 @@ from interlock_protocol import control
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
 from interlock_protocol.limits import MAX_FAULTS
 from interlock_protocol.messages import Name, Namespace
-from interlock_protocol.types import RunStatus
+from interlock_protocol.types import JsonValue, RunStatus
 
 MAX_PAGE = 200
 RUN_LIST = answers(RunList, *ANSWERED, ErrorCode.FORBIDDEN, ErrorCode.INVALID_MESSAGE)
@@ -167,6 +167,10 @@ def _add_run(router: APIRouter, services: Callable[[], Services], who: Any) -> N
         return {**summary(row), "status": output["status"], "input": row.input, "output": output}
 
 
+def _example(title: str, message: JsonValue) -> dict[str, JsonValue]:
+    return {"title": title, "message": message}
+
+
 def _workflow(served: Served) -> dict[str, Any]:
     return {
         "id": served.id,
@@ -176,6 +180,7 @@ def _workflow(served: Served) -> dict[str, Any]:
         "input_schema": served.input_schema,
         "steps": [{"name": step.name, "step_type": step.kind} for step in served.steps],
         **({} if served.ai_guidance is None else {"ai_guidance": served.ai_guidance}),
+        **({"examples": [_example(*each) for each in served.examples]} if served.examples else {}),
     }
 
 

@@ -68,6 +68,13 @@ class StepSummary(BaseModel):
     step_type: StepType
 
 
+class WorkflowExample(BaseModel):
+    """A message that a workflow can be tried with."""
+
+    title: str
+    message: JsonValue
+
+
 class WorkflowSummary(BaseModel):
     """A workflow that is served. `input_schema` is the JSON Schema of `message`, `{}` when it takes anything;
     `ai_guidance`, where there is some, is for programs that choose."""
@@ -79,6 +86,7 @@ class WorkflowSummary(BaseModel):
     input_schema: dict[str, JsonValue]
     steps: list[StepSummary]
     ai_guidance: str | None = None
+    examples: list[WorkflowExample] | None = None
 
 
 class WorkflowList(BaseModel):

@@ -7,7 +7,7 @@
  */
 
 import { memo, useMemo, useState, type ReactNode } from "react";
-import { textOf, type StepView, type ToolCall } from "@interlock/client";
+import { textOf, type JsonValue, type StepView, type ToolCall } from "@interlock/client";
 import { PauseCard } from "../pauses/card.tsx";
 import type { Question } from "../pauses/history.ts";
 import { useScene } from "../pauses/run-context.ts";
@@ -16,8 +16,10 @@ import { Button } from "../ui/button.tsx";
 import { Disclosed } from "../ui/disclosed.tsx";
 import { Folded } from "../ui/folded.tsx";
 import { count, textOfValue } from "../ui/format.ts";
+import { Prose } from "../ui/prose.tsx";
 import { State } from "../ui/status.tsx";
 import { Took } from "../ui/time.tsx";
+import { isForPeople, Value } from "../ui/value.tsx";
 import { CustomEvents } from "./custom.tsx";
 import { inOrder, inText, type Part } from "./order.ts";
 
@@ -52,7 +54,7 @@ function Parts({ parts, live = false }: { parts: readonly Part[]; live?: boolean
       case "step":
         return <Node key={part.key} step={part.step} />;
       case "text":
-        return <Folded key={part.key} text={part.text} live={live && part.isLast} />;
+        return <Prose key={part.key} text={part.text} live={live && part.isLast} />;
     }
   });
 }
@@ -101,7 +103,7 @@ const Leaf = memo(function Leaf({ step, questions }: { step: StepView; questions
     <>
       <Tools step={step} />
       {isData ? (
-        <DataParts parts={parts} />
+        <DataParts parts={parts} value={step.content} />
       ) : (
         <Parts parts={parts} live={step.state === "running" && step.pieces.length > 0} />
       )}
@@ -109,13 +111,17 @@ const Leaf = memo(function Leaf({ step, questions }: { step: StepView; questions
   );
 });
 
-/** An output that isn't text is folded away: it is for the steps that follow. */
-function DataParts({ parts }: { parts: readonly Part[] }) {
+/** An output that is neither a table nor a chart is folded away: it is for the steps that follow. */
+function DataParts({ parts, value }: { parts: readonly Part[]; value: JsonValue }) {
   return parts.map((part) =>
     part.is === "text" ? (
-      <Disclosed key={part.key} title="Output">
-        <Folded text={part.text} what="output" code />
-      </Disclosed>
+      isForPeople(value) ? (
+        <Value key={part.key} value={value} />
+      ) : (
+        <Disclosed key={part.key} title="Output">
+          <Value value={value} />
+        </Disclosed>
+      )
     ) : (
       <Parts key={part.key} parts={[part]} />
     ),

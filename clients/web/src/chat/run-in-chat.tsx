@@ -5,6 +5,7 @@
  * - Everything is where it happened; what waits is a card in its place.
  */
 
+import { useEffect } from "react";
 import { Link } from "wouter";
 import { ExternalLink } from "lucide-react";
 import type { DecisionView, InterlockError, RunView } from "@interlock/client";
@@ -20,8 +21,10 @@ import { textOfValue } from "../ui/format.ts";
 import { Notice, Skeleton } from "../ui/notice.tsx";
 import { Status } from "../ui/status.tsx";
 import { Time } from "../ui/time.tsx";
+import { Value } from "../ui/value.tsx";
 import { Nodes } from "./node.tsx";
-import type { Spoken } from "./store.ts";
+import { useToldOpen } from "./open-runs.ts";
+import { belongs, type Spoken } from "./store.ts";
 
 /** A run, as a part of a conversation. */
 export function RunInChat({ runId, workflowId, workflowName }: Spoken & { workflowName: string }) {
@@ -36,6 +39,13 @@ function Told({ view, error, behind, cancel, workflowName: said }: Staged & { wo
   // In an address, the workflow may be left open; the run itself says which it is.
   const workflowName = said === ANY_WORKFLOW ? (view.workflowName ?? view.workflowId ?? "Run") : said;
   useAnnouncements(view, workflowName, behind > 0);
+  useToldOpen(workflowName, cancel);
+  const { userId } = useScene();
+  const { runId, sessionId } = view;
+  const isMine = view.userId === userId;
+  useEffect(() => {
+    if (sessionId !== null && isMine) belongs(runId, sessionId);
+  }, [runId, sessionId, isMine]);
   if (error !== null && view.lastIndex === null) return <Missing error={error} view={view} />;
   return (
     <article className="run" aria-label={`Run of ${workflowName}`}>
@@ -133,11 +143,7 @@ export function Outcome({ view }: { view: RunView }) {
     return (
       <section className="outcome good" aria-label="Output">
         <h2>Output</h2>
-        {text === "" ? (
-          <p className="hint">It has none.</p>
-        ) : (
-          <Folded text={text} what="output" code={typeof view.output !== "string"} />
-        )}
+        {text === "" ? <p className="hint">It has none.</p> : <Value value={view.output ?? null} />}
       </section>
     );
   }

@@ -9,6 +9,12 @@ import { useCallback, useEffect, useRef, type RefObject } from "react";
 
 const NEAR = 80;
 
+/** What scrolls a box: itself, or the page where the window is too low for both. */
+export function scrollerOf(box: HTMLElement): Element {
+  const { overflowY } = getComputedStyle(box);
+  return overflowY === "visible" ? (document.scrollingElement ?? box) : box;
+}
+
 /** Keeps the end of a box in view. Returns what goes there in any case. */
 export function useStayAtEnd(box: RefObject<HTMLElement | null>): () => void {
   const stays = useRef(true);
@@ -16,20 +22,25 @@ export function useStayAtEnd(box: RefObject<HTMLElement | null>): () => void {
     const element = box.current;
     if (element === null) return undefined;
     const onScroll = () => {
-      stays.current = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR;
+      const { scrollHeight, scrollTop, clientHeight } = scrollerOf(element);
+      stays.current = scrollHeight - scrollTop - clientHeight < NEAR;
     };
-    const toEnd = () => stays.current && element.scrollTo({ top: element.scrollHeight });
+    const toEnd = () => {
+      const scroller = scrollerOf(element);
+      if (stays.current) scroller.scrollTo({ top: scroller.scrollHeight });
+    };
     const sizes = new ResizeObserver(toEnd);
     const children = new MutationObserver(() => watch());
     const watch = () => {
       for (const child of element.children) sizes.observe(child);
       toEnd();
     };
-    element.addEventListener("scroll", onScroll, { passive: true });
+    // Scrolling doesn't bubble: the document hears of it on the way down, also where it is what scrolls.
+    document.addEventListener("scroll", onScroll, { passive: true, capture: true });
     children.observe(element, { childList: true });
     watch();
     return () => {
-      element.removeEventListener("scroll", onScroll);
+      document.removeEventListener("scroll", onScroll, { capture: true });
       sizes.disconnect();
       children.disconnect();
     };

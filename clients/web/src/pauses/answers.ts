@@ -8,7 +8,7 @@
  */
 
 import { useSyncExternalStore } from "react";
-import { InterlockError } from "@interlock/client";
+import { InterlockError, type Decided } from "@interlock/client";
 import { dropDrafts } from "../ui/draft.ts";
 
 /** An answer of this page. */
@@ -26,21 +26,36 @@ function tell(): void {
   for (const listener of listeners) listener();
 }
 
-/** Sends an answer to what has these ids, and keeps what comes of it. Resolves when it was taken or refused. */
-export async function answer(ids: readonly string[], send: () => Promise<void>): Promise<void> {
+/** Sends an answer to what has these ids, and keeps what comes of it. Resolves to why it was refused; null where not. */
+export async function answer(ids: readonly string[], send: () => Promise<void>): Promise<InterlockError | null> {
   note(ids, { phase: "sending", error: null });
   try {
     await send();
     note(ids, { phase: "sent", error: null });
     for (const id of ids) dropDrafts(`${id}/`);
+    return null;
   } catch (error) {
     const refused = error instanceof InterlockError ? error : new InterlockError("internal", String(error));
-    note(ids, { phase: "refused", error: refused });
+    if (refused.code === "taken_back") withdraw(ids);
+    else note(ids, { phase: "refused", error: refused });
+    return refused;
   }
 }
 
-function note(ids: readonly string[], value: Answer): void {
+/** The ids of what a decision answers: its tools, or the requirement itself. */
+export function answeredBy({ id, decision }: Pick<Decided, "id" | "decision">): string[] {
+  return "executor_requirements" in decision ? decision.executor_requirements.map((tool) => tool.id) : [id];
+}
+
+/** Keeps what became of an answer. */
+export function note(ids: readonly string[], value: Answer): void {
   for (const id of ids) answers.set(id, value);
+  tell();
+}
+
+/** An answer was taken back before it was sent: as if it had never been given. */
+export function withdraw(ids: readonly string[]): void {
+  for (const id of ids) answers.delete(id);
   tell();
 }
 

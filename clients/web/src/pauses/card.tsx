@@ -26,6 +26,7 @@ import { InteractionForm } from "./interaction.tsx";
 import { useFocusKept } from "./focus-kept.ts";
 import { Refusal } from "./refusal.tsx";
 import { Resolved, Withdrawn } from "./resolved.tsx";
+import { AnswerOnItsWay } from "./outgoing.tsx";
 import { ReviewForm } from "./review.tsx";
 import { RouteForm } from "./route.tsx";
 import { useScene } from "./run-context.ts";
@@ -95,6 +96,7 @@ export function PauseCard({ question, saidAbove }: { question: Question; saidAbo
       {isOpen && votes && <Votes votes={votes} kind={question.kind} userId={userId} />}
       {!isOpen && question.kind === "error_decision" && <Failed {...question.requirement} />}
       <CameToThis question={question} found={found} isOpen={isOpen} />
+      <AnswerOnItsWay ids={answerableIn(question)} />
     </section>
   );
 }

@@ -13,8 +13,8 @@ import { Button } from "../ui/button.tsx";
 import { Disclosed } from "../ui/disclosed.tsx";
 import { useDraft } from "../ui/draft.ts";
 import { TextField } from "../ui/fields.tsx";
-import { Folded } from "../ui/folded.tsx";
 import { parsed, textOfValue } from "../ui/format.ts";
+import { Value } from "../ui/value.tsx";
 import { Changes } from "./changes.tsx";
 import type { StepQuestion } from "./confirmation.tsx";
 import { outputOf } from "./history.ts";
@@ -42,7 +42,7 @@ export function ReviewForm({ question, isBusy }: { question: StepQuestion; isBus
     <div className="stack">
       <Retries question={question} />
       <Failure question={question} />
-      <Folded text={text} what="output" code={typeof output !== "string"} />
+      <Value value={output} />
       {!isEditable && <p className="hint">It is too long to be changed here.</p>}
       <Before question={question} />
       {mode === "reject" ? (

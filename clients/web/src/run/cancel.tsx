@@ -13,18 +13,24 @@ export interface CancelButtonProps {
   view: RunView;
   cancel: (reason?: string) => Promise<void>;
   small?: boolean;
+  /** What the button says, where that isn't that it cancels the run. */
+  label?: string;
 }
 
 /** The button, while there is something to cancel. */
-export function CancelButton({ view, cancel, small = false }: CancelButtonProps) {
+export function CancelButton({ view, cancel, small = false, label = "Cancel run…" }: CancelButtonProps) {
   const [isOpen, setOpen] = useState(false);
   if (isFinal(view.status) || view.lastIndex === null) return null;
   return (
     <>
       <Button tone="quiet" small={small} onPress={() => setOpen(true)}>
-        <CircleStop size={14} aria-hidden /> Cancel run…
+        <CircleStop size={14} aria-hidden /> {label}
       </Button>
-      <Dialog title="Cancel this run?" isOpen={isOpen} onClose={() => setOpen(false)}>
+      <Dialog
+        title={`Cancel this run${view.workflowName ? ` of ${view.workflowName}` : ""}?`}
+        isOpen={isOpen}
+        onClose={() => setOpen(false)}
+      >
         <CancelForm cancel={cancel} onDone={() => setOpen(false)} />
       </Dialog>
     </>

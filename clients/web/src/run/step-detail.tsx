@@ -7,15 +7,16 @@ import { Button } from "../ui/button.tsx";
 import { Disclosed } from "../ui/disclosed.tsx";
 import { Folded } from "../ui/folded.tsx";
 import { lineOf, textOfValue } from "../ui/format.ts";
+import { Prose } from "../ui/prose.tsx";
 import { State } from "../ui/status.tsx";
 import { Time, Took } from "../ui/time.tsx";
+import { Value } from "../ui/value.tsx";
 
 const MOST = 50;
 
 /** One step. */
 export function StepDetail({ step, onClose }: { step: StepView; onClose: () => void }) {
   const text = textOf(step);
-  const isText = step.content === undefined || typeof step.content === "string";
   return (
     <section className="detail" aria-label={`Step ${step.name}`}>
       <header className="page-head">
@@ -26,11 +27,7 @@ export function StepDetail({ step, onClose }: { step: StepView; onClose: () => v
           <X size={16} aria-hidden />
         </Button>
       </header>
-      {text === "" ? (
-        <p className="hint">It has written nothing.</p>
-      ) : (
-        <Folded text={text} live={step.state === "running"} code={!isText} what="output" />
-      )}
+      {text === "" ? <p className="hint">It has written nothing.</p> : <StepOutput step={step} text={text} />}
       {step.error && (
         <div className="failure">
           <strong>{step.error.type}</strong>
@@ -54,6 +51,12 @@ export function StepDetail({ step, onClose }: { step: StepView; onClose: () => v
       </Part>
     </section>
   );
+}
+
+function StepOutput({ step, text }: { step: StepView; text: string }) {
+  const isText = step.content === undefined || typeof step.content === "string";
+  if (isText) return <Prose text={text} live={step.state === "running"} what="output" />;
+  return <Value value={step.content ?? null} />;
 }
 
 function Part({ title, count, children }: { title: string; count: number; children: ReactNode }) {

@@ -11,6 +11,7 @@ import { Button } from "../ui/button.tsx";
 import { count, leftOf, timeOf } from "../ui/format.ts";
 import { useNow } from "../ui/time.tsx";
 import { useSession } from "./context.ts";
+import { Unsent } from "./outbox-bar.tsx";
 
 /** One word, for the navigation. */
 export function ConnectionDot() {
@@ -43,6 +44,7 @@ export function ConnectionBar() {
         <span>
           Offline since {timeOf(connection.since)}. What you see may be out of date. <Retry at={connection.retryAt} />
         </span>
+        <Unsent />
         <Button small onPress={() => client.retry()}>
           Retry now
         </Button>

@@ -6,6 +6,7 @@ import { session } from "./context.ts";
 
 /** Forgets the token, the conversation, and what was half written. */
 export function signOut(): void {
+  session.read().client?.outbox.forget();
   leave();
   session.signOut();
 }

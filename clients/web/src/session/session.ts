@@ -142,7 +142,7 @@ export class Session {
 
   #begin(token: string): void {
     this.#accepted = false;
-    const client = connect(base, { token: (reason) => this.#next(reason), log: KEPT_EVENTS });
+    const client = connect(base, { token: (reason) => this.#next(reason), log: KEPT_EVENTS, outbox: sessionStorage });
     this.#set({ client, token, asking: null });
     client.subscribe(() => this.#state.client === client && this.#changed(client));
   }

@@ -24,6 +24,8 @@ export interface Workflow {
   readonly version: string | null;
   /** The JSON Schema of the message; `{}` where any will do. */
   readonly input_schema: Schema;
+  /** Messages that it can be tried with. */
+  readonly examples?: readonly { readonly title: string; readonly message: JsonValue }[];
   readonly steps: readonly { readonly name: string; readonly step_type: string }[];
 }
 

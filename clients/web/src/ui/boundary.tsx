@@ -13,7 +13,7 @@ interface State {
 }
 
 /** A part of the page that may fail by itself: its code can't be loaded while the server is away, say. */
-export class Boundary extends Component<{ children: ReactNode }, State> {
+export class Boundary extends Component<{ children: ReactNode; fallback?: ReactNode }, State> {
   override state: State = { hasFailed: false };
 
   static getDerivedStateFromError(): State {
@@ -22,6 +22,7 @@ export class Boundary extends Component<{ children: ReactNode }, State> {
 
   override render(): ReactNode {
     if (!this.state.hasFailed) return this.props.children;
+    if (this.props.fallback !== undefined) return this.props.fallback;
     return (
       <Notice tone="fault" again={() => location.reload()} action="Load the page again">
         This can’t be shown. The server may be away, or be another version than this page.

@@ -27,6 +27,12 @@ export function useDraft<T>(key: string, initial: T): [T, (next: T) => void] {
   return [value, write];
 }
 
+/** Keeps something under a key that no component has at the moment. */
+export function writeDraft(key: string, value: unknown): void {
+  drafts.set(key, value);
+  keep(key, value);
+}
+
 /** What is kept under a key. */
 export function draftOf<T>(key: string, initial: T): T {
   return drafts.has(key) ? (drafts.get(key) as T) : initial;

@@ -7,7 +7,7 @@
  * - Who has read along isn't folded away from: what was whole while it was written stays whole, up to 10,000 characters.
  */
 
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 import { Button } from "./button.tsx";
 import { count } from "./format.ts";
 
@@ -24,10 +24,12 @@ export interface FoldedProps {
   /** What it is, for the button that unfolds it. */
   what?: string;
   code?: boolean;
+  /** Draws what is shown; as it is written without it. */
+  draw?: (shown: string, live: boolean) => ReactNode;
 }
 
 /** A text of any length. */
-export function Folded({ text, live = false, what = "text", code = false }: FoldedProps) {
+export function Folded({ text, live = false, what = "text", code = false, draw }: FoldedProps) {
   const [most, setMost] = useState(FOLD);
   const [readAlong, setReadAlong] = useState(live);
   if (live && !readAlong) setReadAlong(true);
@@ -51,12 +53,16 @@ export function Folded({ text, live = false, what = "text", code = false }: Fold
   return (
     <div className="folded">
       {live && actions}
-      <pre className={code ? "said code" : "said"}>
-        {!isWhole && live && "…"}
-        {shown}
-        {!isWhole && !live && "…"}
-        {live && <span className="caret" aria-hidden />}
-      </pre>
+      {draw ? (
+        draw(isWhole ? shown : live ? `…${shown}` : `${shown}…`, live)
+      ) : (
+        <pre className={code ? "said code" : "said"}>
+          {!isWhole && live && "…"}
+          {shown}
+          {!isWhole && !live && "…"}
+          {live && <span className="caret" aria-hidden />}
+        </pre>
+      )}
       {!live && actions}
     </div>
   );

@@ -35,10 +35,11 @@ from interlock.workflow.declare.reviews import (
     ToolReview,
     is_count,
 )
-from interlock.workflow.declare.values import check_name, check_text, declared
+from interlock.workflow.declare.values import check_name, check_text, declared, wire
 from interlock.workflow.declare.widgets import Widget
 from interlock_protocol.limits import MAX_NESTING
-from interlock_protocol.types import JsonObject, StepType
+from interlock_protocol.types import JsonObject, JsonValue, StepType
+from interlock_protocol.values import NotWire
 
 Executor: TypeAlias = Callable[[StepInput], Any]
 Evaluator: TypeAlias = Callable[[StepInput], Any]
@@ -180,6 +181,14 @@ def _check_policies(step: Step, *, place: str) -> None:
         raise DeclarationError(f"{place}: a ToolReview is for a step with an agent; there is none.")
 
 
+@dataclass(frozen=True)
+class Example:
+    """A message that a workflow can be tried with: what it is called, and the message, plain JSON."""
+
+    title: str
+    message: JsonValue
+
+
 @dataclass(frozen=True, eq=False, init=False)
 class Workflow:
     """A workflow: what `interlock serve` serves.
@@ -195,6 +204,7 @@ class Workflow:
         ai_guidance: what a program that chooses among workflows should know; lists tell it.
         business_key: a text with templates of `input` and `context`: what a run is about. No two active runs have the
             same.
+        examples: messages that it can be tried with, as lists show them; a text is its own title.
 
     Raises:
         DeclarationError: the workflow is misdeclared.
@@ -210,6 +220,7 @@ class Workflow:
     accepts: JsonObject | None
     ai_guidance: str | None
     business_key: str | None
+    examples: tuple[Example, ...]
 
     def __init__(
         self,
@@ -223,6 +234,7 @@ class Workflow:
         accepts: JsonObject | None = None,
         ai_guidance: str | None = None,
         business_key: str | None = None,
+        examples: Sequence[Example | JsonValue] = (),
     ) -> None:
         if not isinstance(id, str) or not id or "/" in id:
             raise DeclarationError(f"A workflow's id is a text without '/', not {id!r}.")
@@ -249,6 +261,7 @@ class Workflow:
             "input_schema": input_schema,
             "ai_guidance": ai_guidance,
             "business_key": business_key,
+            "examples": tuple(_example(each, id) for each in examples),
             "accepts": None if accepts is None else declared(accepts, f"Workflow {id!r}: accepts"),
         }
         for key, value in values.items():
@@ -291,6 +304,21 @@ class Workflow:
     def fingerprint(self) -> str:
         """A hash of the workflow's structure, which a run that waits for weeks must find unchanged."""
         return fingerprint_of(self.steps, self.relied_on)
+
+
+def _example(given: Example | JsonValue, workflow_id: str) -> Example:
+    """An example as it is declared; what isn't called anything is called what it says.
+
+    Raises:
+        DeclarationError: it has no title, or JSON can't carry it.
+    """
+    message = given.message if isinstance(given, Example) else given
+    title = given.title if isinstance(given, Example) else given if isinstance(given, str) else str(given)
+    check_name(title, f"Workflow {workflow_id!r}: the title of an example")
+    try:
+        return Example(title, wire(message, "an example"))
+    except NotWire as fault:
+        raise DeclarationError(f"Workflow {workflow_id!r}: an example can't be kept: {fault.sentence}.") from None
 
 
 def _check_fences(nodes: Sequence[Node], *, place: str) -> None:
