@@ -33,6 +33,7 @@ from interlock.definitions.code import CodeDefinitions
 from interlock.definitions.every import EveryDefinition
 from interlock.definitions.folder import InFile, definitions_in, publish_all
 from interlock.definitions.kinds import compiled
+from interlock.definitions.office import office_of
 from interlock.definitions.stored import StoredDefinitions
 from interlock.engine.clock import Clock
 from interlock.engine.engine import Engine
@@ -47,7 +48,6 @@ from interlock.engine.work.logic import LogicRunners, TextWriter
 from interlock.engine.work.people import groups_of
 from interlock.engine.work.script import Scripts
 from interlock.engine.work.tasks import Prompter
-from interlock.errors import SettingsError
 from interlock.files.objects import open_objects
 from interlock.files.port import Objects
 from interlock.following.drafts import Drafts
@@ -120,7 +120,7 @@ from interlock.webhooks.service import WebhookService
 from interlock.widgets.bundles import bundles_in, keep_all
 from interlock.workflow.declare.errors import MissingExtra
 from interlock.workflow.declare.nodes import Workflow
-from interlock.workflow.program import REDUCER_VERSION, Lifetimes, Office
+from interlock.workflow.program import REDUCER_VERSION, Lifetimes
 
 TIDY_SECONDS = 2.0
 """How often the store is compared with the log, and logs that may be archived are looked for."""
@@ -586,19 +586,6 @@ async def _schema(database: Database) -> None:
         await migrate(database)
     else:
         await check_current(database)
-
-
-def office_of(settings: Settings) -> Office:
-    """When people work, by the settings.
-
-    Raises:
-        SettingsError: they can't be used.
-    """
-    try:
-        return Office.of(settings.business_hours, settings.business_timezone, settings.business_calendar)
-    except ValueError as error:
-        sentence = f"INTERLOCK_BUSINESS_HOURS, _TIMEZONE and _CALENDAR can't be used: {error}."
-        raise SettingsError(sentence) from None
 
 
 def listed(workflows: Sequence[Workflow] | Workflow) -> Sequence[Workflow]:

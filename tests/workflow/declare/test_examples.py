@@ -6,6 +6,7 @@ import pytest
 
 from interlock import DeclarationError, Example, Step, StepInput, Workflow
 from interlock.definitions.served import served_of
+from interlock_protocol.types import JsonValue
 
 
 async def work(_: StepInput) -> str:
@@ -13,7 +14,7 @@ async def work(_: StepInput) -> str:
 
 
 def test_examples_are_listed_with_their_titles_and_a_text_is_its_own() -> None:
-    examples = [Example("An order", {"id": 7}), "hello"]
+    examples: list[Example | JsonValue] = [Example("An order", {"id": 7}), "hello"]
     served = served_of(Workflow("w", steps=[Step("work", work)], examples=examples))
     assert served.examples == (("An order", {"id": 7}), ("hello", "hello"))
 
