@@ -173,7 +173,7 @@ class Interlock:
         widgets: Mapping[str, Path | str] | None = None,
         agents: Mapping[str, Agent] | None = None,
     ) -> None:
-        self._office = office_of(settings)
+        self._office = office_of(settings.business_hours, settings.business_timezone, settings.business_calendar)
         self._code = CodeDefinitions(workflows, [interactions_workflow(self._host)], self._office)
         self._vault = vault_of(settings, self._code.first_with_secrets)
         self._environment = EnvironmentSecrets(os.environ, fences_in(settings.secrets_rules or "{}"))
