@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
-from interlock.definitions.checks.blanks import blank_name, body_schema, is_blank
+from interlock.definitions.checks.blanks import blank_name, body_schema, inputs_of, is_blank
 from interlock.workflow.containers.graph import AT_ONCE, Graph
 from interlock.workflow.containers.machine import Wait, Waiting
 from interlock.workflow.containers.map import Map
@@ -94,7 +94,8 @@ class _Task:
     @property
     def inputs(self) -> dict[str, JsonValue]:
         """Its inputs, in which blanks are what the message has."""
-        given: Mapping[str, Any] = self.task.get("inputs") or {}
+        type_ = self.types.get(self.task["type"])
+        given: Mapping[str, Any] = (self.task.get("inputs") or {}) if type_ is None else inputs_of(self.task, type_)
         return {
             field: f"${{input.{blank_name(value, self.task['id'], field)}}}" if is_blank(value) else value
             for field, value in given.items()

@@ -2,6 +2,7 @@
 
 Laws:
 - A blank is called `task.field`, or as it says; all blanks of one name are one field of the body.
+- What a task needs and isn't given is a blank, too: but for what only its author writes, and inside of a map.
 - Its type, its description, and whether it is needed come from the type of the task.
 
 Source: `docs/graphs.md`, "Inputs".
@@ -55,15 +56,26 @@ class Blank:
         return json.dumps({key: each for key, each in self.schema.items() if key not in _TOLD}, sort_keys=True)
 
 
-def blanks_of(graph: Mapping[str, Any], types: TaskTypes) -> Iterator[Blank]:
-    """The blanks of a graph, faulty or not, that have a name and a known type."""
+def inputs_of(task: Mapping[str, Any], type_: TaskType) -> dict[str, Any]:
+    """What a task is given: what it needs and isn't given is a blank."""
+    given: Mapping[str, Any] = task.get("inputs") or {}
+    missing = sorted(type_.required - set(type_.fixed) - {name for name, value in given.items() if value is not None})
+    return {**given, **{name: {"blank": True} for name in missing}}
+
+
+def blanks_of(graph: Mapping[str, Any], types: TaskTypes, *, is_inner: bool = False) -> Iterator[Blank]:
+    """The blanks of a graph, faulty or not, that have a name and a known type.
+
+    Args:
+        is_inner: whether it is that of a map, in which only what says so is a blank.
+    """
     listed = graph.get("tasks")
     for number, task in enumerate(listed if isinstance(listed, list) else ()):
-        inputs = task.get("inputs") if isinstance(task, dict) else None
+        inputs = (task.get("inputs") or {}) if isinstance(task, dict) else None
         type_ = types.get(task["type"]) if isinstance(inputs, dict) and isinstance(task.get("type"), str) else None
         if type_ is None or not isinstance(inputs, dict):
             continue
-        for field, value in inputs.items():
+        for field, value in (inputs if is_inner else inputs_of(task, type_)).items():
             if is_blank(value) and field in type_.fields:
                 name = blank_name(value, task.get("id"), field)
                 if name is not None:

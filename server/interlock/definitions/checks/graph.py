@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 
 from pydantic import ValidationError
 
-from interlock.definitions.checks.blanks import ROOTS, blank_name, blanks_of, is_blank
+from interlock.definitions.checks.blanks import ROOTS, blank_name, blanks_of, inputs_of, is_blank
 from interlock.definitions.checks.sure import surely_before
 from interlock.definitions.checks.texts import is_name_of_task
 from interlock.workflow.declare import schemas, templates
@@ -231,7 +231,7 @@ def _task(
     if inputs is not None and not isinstance(inputs, dict):
         yield _wrong_type(inputs, here, "an object")
         return
-    given: dict[str, Any] = dict(inputs or {})
+    given: dict[str, Any] = dict(inputs or {}) if known.depth > 0 else inputs_of(task, type_)
     blanks = {field for field, value in given.items() if is_blank(value)}
     for field in sorted(blanks & set(type_.fixed)):
         sentence = "This is what the author writes; it can't be left blank."
@@ -378,7 +378,7 @@ def _blanks(graph: Mapping[str, Any], known: Known, at: str) -> Iterator[Fault]:
     """Blanks of one name that mean different things."""
     first: dict[str, Any] = {}
     ids = set(ids_of(graph))
-    for blank in blanks_of(graph, known.types):
+    for blank in blanks_of(graph, known.types, is_inner=known.depth > 0):
         here = inside(at, *blank.place)
         if known.depth > 0 and blank.name not in ("item", "index"):
             yield Fault(here, "In a map, a blank is called item or index.", code="invalid_blank")
