@@ -25,14 +25,16 @@ PYTHON = Workflow("python", steps=[Step("say", lambda _: "Python")])
 ASKS = ("sign?", "say")
 
 
-async def no_faults(definition: object, check_script: object) -> list[Fault]:
+async def no_faults(definition: object, check_script: object, types: object) -> list[Fault]:
     return []
 
 
 @pytest.fixture(autouse=True)
 def simple_definitions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Definitions are those of `tests.support.stored`."""
-    monkeypatch.setattr("interlock.app.compiled", compiled)
+    monkeypatch.setattr(
+        "interlock.app.compiled", lambda each, *, types, version_id: compiled(each, version_id=version_id)
+    )
     monkeypatch.setattr("interlock.app.faults_of", no_faults)
 
 

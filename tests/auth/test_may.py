@@ -59,6 +59,7 @@ SCOPES = {
     "s": "secrets:manage",
     "m": "interactions:manage",
     "p": "interactions:respond",
+    "g": "graphs:execute",
     "a": "admin",
 }
 
@@ -110,6 +111,10 @@ def read_matrix() -> dict[tuple[str, Verb], frozenset[str]]:
         header.append(verb)
         for row in rows:
             row.append(row[column].replace("s", letter))
+    column = header.index("start")
+    header.append("run_graphs")  # as to start anything, and for a scope of its own
+    for row in rows:
+        row.append(row[column].replace("x", "xg"))
     return {
         (row[0], Verb(verb)): frozenset(SCOPES[letter] for letter in cell if letter != ".")
         for row in rows

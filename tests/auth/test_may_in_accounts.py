@@ -76,12 +76,13 @@ BY_SCOPE = {
 """What is asked before it is looked for: the scope decides, whatever it is about."""
 
 BY_NAMESPACE = {
-    Verb.START: "workflows:execute",
-    Verb.MANAGE_SECRETS: "secrets:manage",
-    Verb.MANAGE_WEBHOOKS: "webhooks:manage",
-    Verb.ASK: "interactions:manage",
+    Verb.START: ("workflows:execute",),
+    Verb.RUN_GRAPHS: ("workflows:execute", "graphs:execute"),
+    Verb.MANAGE_SECRETS: ("secrets:manage",),
+    Verb.MANAGE_WEBHOOKS: ("webhooks:manage",),
+    Verb.ASK: ("interactions:manage",),
 }
-"""What is asked about a namespace, to whoever it belongs."""
+"""What is asked about a namespace, to whoever it belongs; each scope does for it."""
 
 
 RUNS = ("workflows:execute", "workflows:decide", "workflows:read")
@@ -109,7 +110,7 @@ def expected(verb: Verb, case: Case) -> bool:
     is_its_own = lives_there or case.owner == ADA
     is_named = case.named in ("her", "her group", "another and her")
     if verb in BY_NAMESPACE:
-        return can(BY_NAMESPACE[verb]) and lives_there
+        return any(map(can, BY_NAMESPACE[verb])) and lives_there
     if verb is Verb.READ:
         as_owner = is_its_own and (can("workflows:execute") or can("workflows:read"))
         return as_owner or (is_named and any(map(can, ("workflows:decide", "workflows:read", "interactions:respond"))))

@@ -130,7 +130,7 @@ def entry(**more: Any) -> dict[str, Any]:
         ([entry(), entry(user_id="bob")], "the same token twice: give entry 2 another"),
         (
             [entry(scopes=["hunter2"])],
-            "doesn't exist: use admin, files:write, interactions:manage, interactions:respond, secrets:manage",
+            "doesn't exist: use admin, files:write, graphs:execute, interactions:manage, interactions:respond",
         ),
         ([entry(scopes=[1])], "scopes, groups and namespaces as lists of strings"),
         ([entry(scopes=None)], "scopes, groups and namespaces as lists of strings"),

@@ -38,7 +38,8 @@ def test_the_page_lists_each_of_them_with_its_type_and_labels_and_no_other() -> 
     rows = re.findall(r"^\| `(workflow_\w+)\{([\w,]+)\}` \| (\w+) \|", PAGE, re.MULTILINE)
     counters = Counters()
     counters.appended(append("w"), Appended(1, 0, 1, owned=True), 0.1)
-    for durations, labels in ((counters.by_workflow.scripts, "aw"), (counters.by_workflow.calls, "aw")):
+    counted = counters.by_workflow
+    for durations, labels in ((counted.scripts, "aw"), (counted.calls, "aw"), (counted.tasks, "aw")):
         durations.of(*labels).add(1)
     counters.by_workflow.states.of("a", "w", "s").add(1)
     found = {}

@@ -49,7 +49,7 @@ def make_connecting_router(services: Callable[[], Services], settings: Settings)
     router = APIRouter(tags=["integrations"])
     led: Any = {303: {"description": "Where the browser goes on."}}
 
-    @router.get(CALLBACK, operation_id="finishConnecting", status_code=303, responses=led)
+    @router.get(CALLBACK, operation_id="finishConnecting", status_code=303, response_class=Response, responses=led)
     async def finish(request: Request) -> Response:
         """Where a provider sends a browser back to: keeps the integration that its person agreed to."""
         came = {name: value for name, value in request.query_params.items() if len(value) <= _LONGEST}

@@ -130,7 +130,7 @@ async def test_nothing_of_another_account_or_namespace_is_told_on_any_route(atta
         "event_id": event,
     }
     kinds = ["instance", "workflow", "version", "file", "secret", "provider", "integration", "user", "group", "client"]
-    kinds += ["subscription", "delivery"]
+    kinds += ["subscription", "delivery", "graph", "session"]
     gone = {f"{kind}_not_found" for kind in kinds}
     for token, may_know_definitions in ((FAR, False), (BOB, True)):
         async with api(attacked, token) as other:

@@ -100,11 +100,11 @@ async def test_session_that_waits_for_a_person_is_answered_with_its_pause_and_go
 async def test_failed_task_ends_the_session_as_failed_and_a_key_means_one_session(machine_live: Live) -> None:
     asks = {"id": "A", "type": "condition", "inputs": {"expression": "values.n > 1", "values": {"n": "text"}}}
     async with api(machine_live) as alice:
-        await active(alice, {"name": "fails", "tasks": [asks]})
-        first = await alice.post("/graphs/fails/run", {}, Idempotency_Key="once")
+        await active(alice, {"name": "fails-by-type", "tasks": [asks]})
+        first = await alice.post("/graphs/fails-by-type/run", {}, Idempotency_Key="once")
         assert (first["status"], set(first["error"])) == ("failed", {"code", "message"})
-        assert await alice.post("/graphs/fails/run", {}, Idempotency_Key="once") == first
-        assert (await alice.post("/graphs/fails/run", {}))["session_id"] != first["session_id"]
+        assert await alice.post("/graphs/fails-by-type/run", {}, Idempotency_Key="once") == first
+        assert (await alice.post("/graphs/fails-by-type/run", {}))["session_id"] != first["session_id"]
 
 
 async def test_caller_that_does_not_wait_asks_later_and_may_cancel(machine_live: Live) -> None:
