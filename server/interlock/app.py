@@ -16,7 +16,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
@@ -56,11 +55,12 @@ from interlock.following.hub import Hub
 from interlock.following.presence import Presence
 from interlock.following.sights import Sights
 from interlock.http.api import answer_errors, make_router
-from interlock.http.app_session import make_app_session_router, redirect_uri
+from interlock.http.app_session import make_app_session_router
 from interlock.http.connecting import make_connecting_router
 from interlock.http.connecting import redirect_uri as connected_at
 from interlock.http.cors import Cors
 from interlock.http.executions import make_executions_router
+from interlock.http.identity_provider import identity_provider
 from interlock.http.login import make_login_router
 from interlock.http.methods import Heads
 from interlock.http.metrics import Metrics
@@ -75,9 +75,7 @@ from interlock.http.tickets import make_tickets_router
 from interlock.http.v1.app import v1_route
 from interlock.http.web import web_routes
 from interlock.http.widgets import widget_routes
-from interlock.identity.by_provider import Terms
 from interlock.identity.identity import Identity
-from interlock.identity.provider import Provider
 from interlock.interactions.agents import Agent, Agents
 from interlock.interactions.host import EngineHost
 from interlock.interactions.inside import Inside
@@ -88,8 +86,7 @@ from interlock.log.sql import SqlArchive, SqlLog
 from interlock.log.topics import NobodyElse, Topics
 from interlock.notices.service import Notices
 from interlock.outgoing.channels import channels_in
-from interlock.outgoing.code_flow import Client
-from interlock.outgoing.guarded import DEFAULT_PORTS, Guard, GuardedTransport, Resolver
+from interlock.outgoing.guarded import Guard, GuardedTransport, Resolver
 from interlock.outgoing.notifier import Notifier
 from interlock.outgoing.posting import Poster
 from interlock.ratelimit.limiter import OFF, Budget, RateLimits
@@ -233,29 +230,7 @@ class Interlock:
             notices = self._notices(store)
             if self.settings.notifiers_templates is not None:
                 await notices.read_templates()
-            listeners: list[Listener] = [*notices.listeners(), *self._agents]
-            if self._on_pause is not None:
-                listeners.append(Hook(self._on_pause))
-            engine = Engine(
-                definitions,
-                log,
-                store,
-                owner=self.node,
-                max_concurrent=self.settings.max_concurrent_runs,
-                max_log_events=self.settings.max_log_events,
-                lifetimes=Lifetimes.in_days(self.settings.instance_running_days, self.settings.instance_halted_days),
-                most_instances=self.settings.max_active_instances,
-                clock=self._clock,
-                is_alone=self.settings.redis_url is None,
-                listeners=listeners,
-                counters=self.counters,
-                vault=self._vault,
-                logic=self._runners(scripts, keeper, integrations),
-                groups=groups_of(principals_of(self._authenticator)),
-                base_url=self.base_url,
-                asks=Inside(self._host).request,
-                has_absences=True,
-            )
+            engine = self._engine(definitions, log, store, notices, self._runners(scripts, keeper, integrations))
             limits = await self._open_limits()
             hub = Hub(log, engine.runs.suspect, self.counters)
             feed = Feed(store)
@@ -265,7 +240,7 @@ class Interlock:
                 self.settings.public_url,
                 self._authenticator,
                 engine.clock.now_ms,
-                _provider(self.settings),
+                identity_provider(self.settings),
             )
             self._stack.callback(identity.close)
             await identity.start()
@@ -308,6 +283,33 @@ class Interlock:
         except BaseException:
             await self._stack.aclose()
             raise
+
+    def _engine(
+        self, definitions: EveryDefinition, log: Log, store: SqlStore, notices: Notices, logic: LogicRunners
+    ) -> Engine:
+        listeners: list[Listener] = [*notices.listeners(), *self._agents]
+        if self._on_pause is not None:
+            listeners.append(Hook(self._on_pause))
+        return Engine(
+            definitions,
+            log,
+            store,
+            owner=self.node,
+            max_concurrent=self.settings.max_concurrent_runs,
+            max_log_events=self.settings.max_log_events,
+            lifetimes=Lifetimes.in_days(self.settings.instance_running_days, self.settings.instance_halted_days),
+            most_instances=self.settings.max_active_instances,
+            clock=self._clock,
+            is_alone=self.settings.redis_url is None,
+            listeners=listeners,
+            counters=self.counters,
+            vault=self._vault,
+            logic=logic,
+            groups=groups_of(principals_of(self._authenticator)),
+            base_url=self.base_url,
+            asks=Inside(self._host).request,
+            has_absences=True,
+        )
 
     @property
     def base_url(self) -> str:
@@ -553,31 +555,6 @@ def _by_models(model: str | None) -> tuple[TextWriter | None, Prompter | None]:
             raise
         return None, None
     return PydanticWriter(model), PydanticPrompter(model)
-
-
-def _provider(settings: Settings) -> tuple[Provider, Terms] | None:
-    """The identity provider that people of the web app sign in with, and what counts of what it says."""
-    if settings.oidc_issuer is None:
-        return None
-    assert settings.oidc_client_id is not None, "the settings say so"
-    issuer, secret = urlsplit(settings.oidc_issuer), settings.oidc_client_secret
-    # The operator named its host, so it may be reached wherever it is.
-    host = f"[{issuer.hostname}]" if ":" in (issuer.hostname or "") else issuer.hostname
-    near = f"{host}:{issuer.port or DEFAULT_PORTS[issuer.scheme]}"
-    client = Client(
-        settings.oidc_client_id,
-        None if secret is None else secret.get_secret_value(),
-        redirect_uri(settings),
-        settings.oidc_scope,
-    )
-    provider = Provider(settings.oidc_issuer, client, GuardedTransport(Allowed((near, *settings.http_allow))))
-    mapped = {what: claim or what for what, _, claim in (each.partition("=") for each in settings.oidc_claims)}
-    are_bearers = settings.jwt_secret is not None or settings.jwt_jwks_url is not None
-    keeps_subjects = (
-        are_bearers and settings.jwt_issuer == settings.oidc_issuer and settings.jwt_account == settings.oidc_account
-    )
-    terms = Terms(settings.oidc_account, frozenset(settings.oidc_user_scopes), mapped, keeps_subjects)
-    return provider, terms
 
 
 async def _schema(database: Database) -> None:

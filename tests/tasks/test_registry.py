@@ -34,7 +34,7 @@ def test_every_type_says_of_each_field_what_it_is_called_and_has_schemas_that_ar
 def test_all_that_were_promised_are_there() -> None:
     assert set(BUILT_IN) == {
         *("http", "script", "condition", "map", "delay", "set", "prompt", "email", "send_tweet", "slack_message"),
-        *("github_issue", "workflow", "approval", "form", "choice", "review", "widget", "signal"),
+        *("github_issue", "approval", "form", "choice", "review", "widget", "signal"),
     }
 
 
@@ -94,7 +94,7 @@ def test_the_modes_of_what_is_asked() -> None:
         ("choice", {"message": "?", "options": ["a", "a"]}, ["inputs"]),
         ("form", {"message": "?", "fields": [{"name": "a", "type": "strin"}]}, ["inputs"]),
         ("widget", {"bundle": "map"}, ["inputs"]),
-        ("map", {"items": "${input.list}", "graph": "each", "at_once": 0}, ["inputs.at_once"]),
+        ("map", {"items": "${input.list}", "graph": {}, "at_once": 0}, ["inputs.at_once"]),
         ("signal", {"topic": "not a topic"}, ["inputs.topic"]),
         ("github_issue", {"repository": "${input.repo}", "title": "t"}, []),
         ("github_issue", {"repository": "no", "title": "t"}, ["inputs.repository"]),

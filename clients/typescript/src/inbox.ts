@@ -21,12 +21,9 @@
 
 import type { Client } from "./client.js";
 import { behalfOf, type OnBehalf } from "./decisions.js";
-import { refusal, type InterlockError } from "./errors.js";
 import { newKey } from "./keys.js";
-import { Listeners } from "./listeners.js";
-import type { LiveList } from "./lists.js";
+import { LiveList, LOADING, type LiveState } from "./live.js";
 import type {
-  ErrorMessage,
   FollowInbox,
   InboxChanged,
   InboxDraft,
@@ -54,15 +51,9 @@ export interface InboxQuestion {
 }
 
 /** What an inbox shows. */
-export interface InboxState {
+export interface InboxState extends LiveState {
   /** Of the newest runs first. */
   readonly questions: readonly InboxQuestion[];
-  /** `loading` until it is complete; `live` from then on, also while there is no connection for a while. */
-  readonly phase: "loading" | "live" | "failed";
-  /** Whether there were more than the limit when it was sent; these come when they change. */
-  readonly more: boolean;
-  /** Why there is no inbox, where it `failed`; with another token there may be one. */
-  readonly error: InterlockError | null;
 }
 
 /** What is asked for. */
@@ -90,56 +81,25 @@ export function followInbox(client: Client, options: InboxOptions = {}): Inbox {
 }
 
 /** A live inbox. Made by `followInbox`. */
-export class Inbox implements LiveList {
-  /** @internal */
-  readonly name: string;
+export class Inbox extends LiveList<InboxState, InboxItem> {
   readonly #client: Client;
   readonly #options: InboxOptions;
-  readonly #changes = new Listeners();
   #questions = new Map<string, InboxQuestion>();
-  /** What is told whole, or has changed, as far as it was sent. */
-  #coming = new Map<string, InboxItem>();
   readonly #drafts = new Map<string, Drafted>();
   /** How many look at a question here. */
   readonly #looks = new Map<string, number>();
-  #cursor = 0;
-  #state: InboxState = { questions: [], phase: "loading", more: false, error: null };
-  #isStale = false;
-  #isAsking = true;
-  #closed = false;
 
   /** @internal */
   constructor(client: Client, options: InboxOptions) {
     inboxes += 1;
-    this.name = `inbox-${inboxes}`;
+    super(client, `inbox-${inboxes}`, { ...LOADING, questions: [] });
     this.#client = client;
     this.#options = options;
-  }
-
-  /** What the inbox shows now. */
-  get state(): InboxState {
-    if (this.#isStale) {
-      this.#isStale = false;
-      this.#state = { ...this.#state, questions: newestFirst(this.#questions.values()) };
-    }
-    return this.#state;
   }
 
   /** The question with this address, if it waits for this user. */
   question(id: string): InboxQuestion | undefined {
     return this.#questions.get(id);
-  }
-
-  /** Calls `listener` whenever `state` changes. Returns what ends that. */
-  subscribe(listener: () => void): () => void {
-    return this.#changes.add(listener);
-  }
-
-  /** Ends the inbox; the server stops sending it. */
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#client.endLive(this);
   }
 
   // ── Questions ───────────────────────────────────────────────────────────────────────────────────────
@@ -213,69 +173,45 @@ export class Inbox implements LiveList {
     this.#say(id, false);
   }
 
-  // ── For the client ──────────────────────────────────────────────────────────────────────────────────
+  // ── As a live list ──────────────────────────────────────────────────────────────────────────────────
 
-  /** The message that brings what follows. @internal */
-  ask(requestId: string): FollowInbox {
-    this.#isAsking = true;
+  protected override asking(requestId: string, from: { cursor?: number }): FollowInbox {
     const { filter, limit } = this.#options;
-    return {
-      action: "follow-inbox",
-      list: this.name,
-      request_id: requestId,
-      ...(filter === undefined ? {} : { filter }),
-      ...(this.#cursor === 0 ? {} : { cursor: this.#cursor }),
-      ...(limit === undefined ? {} : { limit }),
-    };
+    const more = { ...(filter === undefined ? {} : { filter }), ...from, ...(limit === undefined ? {} : { limit }) };
+    return { action: "follow-inbox", list: this.name, request_id: requestId, ...more };
   }
 
-  /** The message that ends it. @internal */
-  leaving(): UnfollowInbox {
+  /** @internal */
+  override leaving(): UnfollowInbox {
     return { action: "unfollow-inbox", list: this.name };
   }
 
-  /** The server has taken up what was asked last. @internal */
-  acknowledged(): void {
-    this.#isAsking = false;
-    this.#coming = new Map();
+  protected override content(): Partial<InboxState> {
+    return { questions: newestFirst(this.#questions.values()) };
+  }
+
+  /** @internal */
+  override acknowledged(): void {
+    super.acknowledged();
     for (const id of this.#looks.keys()) this.#say(id, true);
   }
 
-  /** What was given up to now doesn't count for the next question. @internal */
-  begin(): void {
-    this.#cursor = 0;
-  }
-
   /** Takes in a message of this inbox, or about a question. @internal */
-  receive(message: InboxMessage): void {
+  override receive(message: InboxMessage): void {
     if (message.event === "inbox_draft") {
       const { interaction_id, revision, content } = message;
       if (revision >= (this.#drafts.get(interaction_id) ?? NOTHING).revision)
         this.#drafted(interaction_id, { revision, content });
     } else if (message.event === "inbox_presence") this.#present(message.interaction_id, message.people);
-    else if (!this.#isAsking) this.#listed(message);
-  }
-
-  /** The server doesn't give this inbox now. Returns whether to ask again in a moment. @internal */
-  refused(message: ErrorMessage): boolean {
-    if (message.retryable) return true;
-    this.fail(refusal(message));
-    return false;
-  }
-
-  /** Nothing will come for now. @internal */
-  fail(error: InterlockError): void {
-    this.begin();
-    this.#set({ phase: "failed", error });
+    else if (this.takes(message)) this.#listed(message);
   }
 
   // ── What is known ───────────────────────────────────────────────────────────────────────────────────
 
   #listed(message: InboxChanged | InboxListed): void {
-    this.#cursor = Math.max(this.#cursor, message.seq);
     if (message.event === "inbox_listed") this.#complete(message);
     else if (message.seq === 0) {
-      if (message.item != null) this.#coming.set(message.interaction_id, message.item);
+      if (message.item != null) this.coming.set(message.interaction_id, message.item);
     } else this.#changed(message);
   }
 
@@ -283,19 +219,17 @@ export class Inbox implements LiveList {
     const changed = new Set(message.changed_runs ?? []);
     for (const [id, { item }] of this.#questions) {
       const isKnownAnew = !message.resumed || changed.has(item.run_id);
-      if (isKnownAnew && !this.#coming.has(id)) this.#gone(id);
+      if (isKnownAnew && !this.coming.has(id)) this.#gone(id);
     }
-    for (const item of this.#coming.values()) this.#take(item);
-    this.#coming = new Map();
-    this.#isStale = true;
-    this.#set({ phase: "live", more: message.resumed ? this.#state.more : message.more, error: null });
+    for (const item of this.coming.values()) this.#take(item);
+    this.coming = new Map();
+    this.completed(message);
   }
 
   #changed(message: InboxChanged): void {
     if (message.item != null) this.#take(message.item);
     else if (!this.#gone(message.interaction_id)) return;
-    this.#isStale = true;
-    this.#set({});
+    this.changed();
   }
 
   #gone(id: string): boolean {
@@ -322,13 +256,7 @@ export class Inbox implements LiveList {
     const known = this.#questions.get(id);
     if (known === undefined) return;
     this.#questions.set(id, { ...known, ...change });
-    this.#isStale = true;
-    this.#set({});
-  }
-
-  #set(change: Partial<InboxState>): void {
-    this.#state = { ...this.#state, ...change };
-    this.#changes.tell();
+    this.changed();
   }
 }
 

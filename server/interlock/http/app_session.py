@@ -32,8 +32,9 @@ from interlock.http.login import (
     refused,
 )
 from interlock.http.shapes import json_of
-from interlock.identity.by_provider import AWAY_MS, ByProvider, Fault, NotSignedIn
+from interlock.identity.by_provider import ByProvider, Fault, NotSignedIn
 from interlock.identity.sign_in import GRANT_MS, Issued, NotIssued, SignIn, Why
+from interlock.outgoing.away import AWAY_SECONDS
 from interlock.services import Services
 from interlock.settings import Settings
 from interlock.store.port import StoreUnavailable
@@ -54,7 +55,6 @@ SIGNED_IN: Final = "signed-in"
 SIGN_IN_FAULT: Final = "sign-in-fault"
 """The queries with which the web app is opened afterwards."""
 
-_AWAY_SECONDS: Final = AWAY_MS // 1000
 _LONGEST: Final = 4096
 
 _NO_STORE: Final = {"Cache-Control": "no-store", "Vary": "Origin, Cookie"}
@@ -163,7 +163,7 @@ def _add_provider(router: APIRouter, services: Callable[[], Services], settings:
                 raise NotSignedIn(Fault.STALE)
             address, kept = await by_provider.begin(stays=stay)
             response = _led(address)
-            response.set_cookie(AWAY, kept, max_age=_AWAY_SECONDS, path="/", secure=True, httponly=True, samesite="lax")
+            response.set_cookie(AWAY, kept, max_age=AWAY_SECONDS, path="/", secure=True, httponly=True, samesite="lax")
             return response
 
         return await _by_provider(services, settings, request, begun)

@@ -14,8 +14,9 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from interlock.engine.work.connecting import AWAY_SECONDS, Fault, NotConnected
+from interlock.engine.work.connecting import Fault, NotConnected
 from interlock.http.login import address_of
+from interlock.outgoing.away import AWAY_SECONDS
 from interlock.services import Services
 from interlock.settings import Settings
 from interlock.store.port import StoreUnavailable

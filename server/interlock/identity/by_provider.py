@@ -1,8 +1,8 @@
 """Signing in by an identity provider: from a browser that is sent there and comes back, to a session like any other.
 
 Laws:
-- Whoever comes back has to be the browser that was sent: what was made for it is sealed in a cookie of its own, for ten
-  minutes, and its state has to be the one that comes back. So nobody is signed in by somebody else's link.
+- Whoever comes back has to be the browser that was sent (`interlock.outgoing.away`). So nobody is signed in by somebody
+  else's link.
 - A person is (account, issuer, `sub`), never an address of e-mail or a name. Who comes for the first time gets an id,
   which never changes, and the scopes of the settings; from then on the directory says what they may do.
 - Groups, namespaces and the kind count as the operator maps them, for the time of this sign-in.
@@ -11,9 +11,8 @@ Laws:
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
@@ -26,17 +25,14 @@ from interlock.identity.directory import Directory
 from interlock.identity.names import LONGEST, checked_name, compared, new_user_id
 from interlock.identity.provider import NotProven, Provider
 from interlock.identity.sign_in import Issued, NotIssued, SignIn, SignInStore, Why
+from interlock.outgoing import away
 from interlock.outgoing.code_flow import Flow, Refused, Unanswered
-from interlock.secrets.port import SecretUnreadable
 from interlock.secrets.vault import KeyedVault
 from interlock.store.ports.directory import OWN_ISSUER, By, Member, NewMember, Taken
 from interlock_protocol.namespaces import UnusableName, check_namespace
 from interlock_protocol.types import JsonObject
 
 logger = structlog.get_logger(__name__)
-
-AWAY_MS: Final = 10 * 60 * 1000
-"""How long somebody may take at the provider."""
 
 MOST_CLAIMED: Final = 1000
 """How many groups, and how many namespaces, a provider may name."""
@@ -130,8 +126,7 @@ class ByProvider:
         flow = Flow.new()
         try:
             address = await self._provider.address(flow)
-            kept: JsonObject = {**asdict(flow), "until": self._clock() + AWAY_MS, "stays": stays}
-            return address, self._vault().seal(kept, _ABOUT)["value"]
+            return address, away.kept(self._vault, _ABOUT, flow, self._clock() / 1000, {"stays": stays})
         except Unanswered as error:
             logger.warning("identity_provider_away", issuer=self._provider.issuer, why=str(error))
             raise NotSignedIn(Fault.AWAY) from None
@@ -150,7 +145,10 @@ class ByProvider:
             NotSignedIn: no.
             StoreUnavailable: it can't be done now.
         """
-        flow, stays = self._opened(kept, came.get("state", ""))
+        try:
+            flow, more = away.brought(self._vault, _ABOUT, kept, came.get("state", ""), self._clock() / 1000)
+        except away.Stale:
+            raise NotSignedIn(Fault.STALE) from None
         code = came.get("code", "")
         if "error" in came or not 0 < len(code) <= _LONGEST_CODE:
             raise NotSignedIn(Fault.DENIED)
@@ -165,21 +163,10 @@ class ByProvider:
             raise NotSignedIn(Fault.NOT_PROVEN) from None
         member = await self._member(claims)
         try:
-            return await self._sign_in.as_member(member, said), stays
+            return await self._sign_in.as_member(member, said), more["stays"] is True
         except NotIssued as error:
             fault = Fault.NOT_ALLOWED if error.why is Why.INVALID_GRANT else Fault.UNAVAILABLE
             raise NotSignedIn(fault) from None
-
-    def _opened(self, kept: str | None, state: str) -> tuple[Flow, bool]:
-        try:
-            found: Any = self._vault().opened(kept or "", _ABOUT)
-        except (SecretUnreadable, SettingsError):
-            raise NotSignedIn(Fault.STALE) from None
-        flow = Flow(found["state"], found["verifier"], found["nonce"])
-        is_same = hmac.compare_digest(flow.state.encode(), state.encode("utf-8", "surrogatepass"))
-        if not is_same or found["until"] <= self._clock():
-            raise NotSignedIn(Fault.STALE)
-        return flow, found["stays"] is True
 
     def _said(self, claims: Mapping[str, Any]) -> JsonObject:
         """What counts of the claims.

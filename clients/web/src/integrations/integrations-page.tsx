@@ -3,13 +3,14 @@
 import { Plus } from "lucide-react";
 import { useEffect, useState } from "react";
 import { useLocation, useSearch } from "wouter";
-import type { IntegrationInfo, InterlockError } from "@interlock/client";
+import type { IntegrationInfo } from "@interlock/client";
 import { useInterlock } from "@interlock/client/react";
 import { Sections } from "../machines/sections.tsx";
 import { announce } from "../ui/announcer.tsx";
 import { Asked } from "../ui/asked.tsx";
 import { Button } from "../ui/button.tsx";
-import { Empty, Notice, Skeleton } from "../ui/notice.tsx";
+import { Listed } from "../ui/listed.tsx";
+import { Empty, Notice } from "../ui/notice.tsx";
 import { Ago } from "../ui/time.tsx";
 import { useTitle } from "../ui/title.ts";
 import { errorOf, useAnswer } from "../ui/use-answer.ts";
@@ -35,7 +36,9 @@ export function IntegrationsPage() {
         )}
       </header>
       <CameBack />
-      <List found={data} error={error} again={again} />
+      <Listed found={data} error={error} again={again} what="integrations" forbidden={FORBIDDEN} empty={EMPTY}>
+        {(found) => <Table integrations={found} again={again} />}
+      </Listed>
       {isOpen && (
         <CreateDialog
           isOpen
@@ -65,48 +68,18 @@ function CameBack() {
   return <Notice>{came.connected} is connected: workflows can use it from now on.</Notice>;
 }
 
-interface ListProps {
-  found: readonly IntegrationInfo[] | null;
-  error: InterlockError | null;
-  again: () => void;
-}
+const FORBIDDEN = (
+  <Empty title="Integrations aren’t yours to manage">
+    Your token lacks the scope <code>secrets:manage</code>. Whoever gives out tokens can add it.
+  </Empty>
+);
 
-function List({ found, error, again }: ListProps) {
-  if (found === null && error !== null) return <Unlisted error={error} again={again} />;
-  if (found === null) return <Skeleton label="Loading the integrations" lines={6} />;
-  return (
-    <>
-      {error && (
-        <Notice tone="fault" again={again}>
-          The list may be out of date: {error.message}
-        </Notice>
-      )}
-      {found.length === 0 ? (
-        <Empty title="No service is connected yet">
-          An integration is a credential that the server keeps, sealed, and gives to no workflow: an HTTP call or a task
-          names it, and the server signs the request. Make one with “New integration”.
-        </Empty>
-      ) : (
-        <Table integrations={found} again={again} />
-      )}
-    </>
-  );
-}
-
-function Unlisted({ error, again }: { error: InterlockError; again: () => void }) {
-  if (error.code === "forbidden") {
-    return (
-      <Empty title="Integrations aren’t yours to manage">
-        Your token lacks the scope <code>secrets:manage</code>. Whoever gives out tokens can add it.
-      </Empty>
-    );
-  }
-  return (
-    <Notice tone="fault" again={again}>
-      The integrations can’t be listed: {error.message}
-    </Notice>
-  );
-}
+const EMPTY = (
+  <Empty title="No service is connected yet">
+    An integration is a credential that the server keeps, sealed, and gives to no workflow: an HTTP call or a task names
+    it, and the server signs the request. Make one with “New integration”.
+  </Empty>
+);
 
 function Table({ integrations, again }: { integrations: readonly IntegrationInfo[]; again: () => void }) {
   return (

@@ -3,11 +3,12 @@
 import { Plus } from "lucide-react";
 import { useState } from "react";
 import { Link, useLocation } from "wouter";
-import type { InterlockError, Subscription } from "@interlock/client";
+import type { Subscription } from "@interlock/client";
 import { useInterlock } from "@interlock/client/react";
 import { Sections } from "../machines/sections.tsx";
 import { Button } from "../ui/button.tsx";
-import { Empty, Notice, Skeleton } from "../ui/notice.tsx";
+import { Listed } from "../ui/listed.tsx";
+import { Empty } from "../ui/notice.tsx";
 import { Badge } from "../ui/status.tsx";
 import { Ago } from "../ui/time.tsx";
 import { useTitle } from "../ui/title.ts";
@@ -39,7 +40,16 @@ export function WebhooksPage() {
           </Button>
         )}
       </header>
-      <List found={data} error={error} again={again} />
+      <Listed
+        {...{ error, again }}
+        found={data}
+        what="subscriptions"
+        forbidden={FORBIDDEN}
+        absent={ABSENT}
+        empty={EMPTY}
+      >
+        {(found) => <Table subscriptions={found} />}
+      </Listed>
       <CreateDialog
         isOpen={isOpen}
         onClose={() => setOpen(false)}
@@ -53,49 +63,20 @@ export function WebhooksPage() {
   );
 }
 
-interface ListProps {
-  found: readonly Subscription[] | null;
-  error: InterlockError | null;
-  again: () => void;
-}
+const FORBIDDEN = (
+  <Empty title="Webhooks aren’t yours to manage">
+    Your token lacks the scope <code>webhooks:manage</code>. Whoever gives out tokens can add it.
+  </Empty>
+);
 
-function List({ found, error, again }: ListProps) {
-  if (found === null && error !== null) return <Unlisted error={error} again={again} />;
-  if (found === null) return <Skeleton label="Loading the subscriptions" lines={6} />;
-  return (
-    <>
-      {error && (
-        <Notice tone="fault" again={again}>
-          The list may be out of date: {error.message}
-        </Notice>
-      )}
-      {found.length === 0 ? (
-        <Empty title="Nobody is told of anything yet">
-          A subscription is an address of yours: what happens in runs is posted there, signed. Make one with “New
-          subscription”, or try it at a terminal with <code>interlock webhooks listen</code>.
-        </Empty>
-      ) : (
-        <Table subscriptions={found} />
-      )}
-    </>
-  );
-}
+const ABSENT = <Empty title="This server has no webhooks">It is of a version without them.</Empty>;
 
-function Unlisted({ error, again }: { error: InterlockError; again: () => void }) {
-  if (error.code === "forbidden") {
-    return (
-      <Empty title="Webhooks aren’t yours to manage">
-        Your token lacks the scope <code>webhooks:manage</code>. Whoever gives out tokens can add it.
-      </Empty>
-    );
-  }
-  if (error.status === 404) return <Empty title="This server has no webhooks">It is of a version without them.</Empty>;
-  return (
-    <Notice tone="fault" again={again}>
-      The subscriptions can’t be listed: {error.message}
-    </Notice>
-  );
-}
+const EMPTY = (
+  <Empty title="Nobody is told of anything yet">
+    A subscription is an address of yours: what happens in runs is posted there, signed. Make one with “New
+    subscription”, or try it at a terminal with <code>interlock webhooks listen</code>.
+  </Empty>
+);
 
 function Table({ subscriptions }: { subscriptions: readonly Subscription[] }) {
   return (

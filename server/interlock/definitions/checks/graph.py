@@ -328,20 +328,13 @@ def _script(given: Mapping[str, Any], inputs: Mapping[str, Any], at: str, known:
 
 def _map(given: Mapping[str, Any], inputs: Mapping[str, Any], at: str, known: Known) -> Iterator[Fault]:
     graph, here = given.get("graph"), inside(at, "graph")
-    if isinstance(graph, str):
-        yield Fault(here, "Write the graph itself here, with its tasks and links.", code="invalid_input")
-    elif isinstance(graph, dict) and known.depth == MAX_DEPTH:
+    if isinstance(graph, dict) and known.depth == MAX_DEPTH:
         yield Fault(here, f"Graphs stand in each other at most {MAX_DEPTH + 1} deep.", code="too_deep")
     elif isinstance(graph, dict):
         yield from faults_in_graph(graph, replace(known, depth=known.depth + 1), here)
 
 
-def _workflow(given: Mapping[str, Any], inputs: Mapping[str, Any], at: str, known: Known) -> Iterator[Fault]:
-    sentence = "A graph can't run other workflows yet; call one by a request over HTTP."
-    yield Fault(inside(at, "workflow"), sentence, code="unsupported")
-
-
-_OWN: Final = {"workflow": _workflow, "condition": _condition, "delay": _delay, "script": _script, "map": _map}
+_OWN: Final = {"condition": _condition, "delay": _delay, "script": _script, "map": _map}
 """What the types are checked for beside their inputs' schemas."""
 
 

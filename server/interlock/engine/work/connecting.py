@@ -1,9 +1,8 @@
 """Connecting an integration from a browser: a person agrees at the provider, and its refresh token is kept here.
 
 Laws:
-- Whoever comes back has to be the browser that was sent: what was made for it, with the client's secret, is sealed in a
-  cookie of its own, for ten minutes, and its state has to be the one that comes back. So nobody's consent ends up in
-  somebody else's integration.
+- Whoever comes back has to be the browser that was sent (`interlock.outgoing.away`), which keeps the client's secret
+  meanwhile, sealed. So nobody's consent ends up in somebody else's integration.
 - Nothing is stored before the provider has accepted the credential.
 - Errors repeat nothing of what was received.
 
@@ -12,7 +11,6 @@ Source: RFC 6749, section 4.1; RFC 7636; `docs/secrets.md`, "Connecting from a b
 
 from __future__ import annotations
 
-import hmac
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -21,16 +19,13 @@ from typing import Any, Final
 
 from interlock.engine.work.integrations import Integrations, NotAccepted, lasting
 from interlock.errors import SettingsError
+from interlock.outgoing import away
 from interlock.outgoing.code_flow import Client, Flow, Refused, Unanswered, address_of, exchanged
 from interlock.secrets.integrations import Integration, Unusable, Wanted
 from interlock.secrets.kept import TooMany
-from interlock.secrets.port import SecretUnreadable
 from interlock.secrets.providers import Auth, Check
 from interlock.secrets.vault import KeyedVault
 from interlock_protocol.types import JsonObject
-
-AWAY_SECONDS: Final = 10 * 60
-"""How long somebody may take at the provider."""
 
 LONGEST_KEPT: Final = 3_800
 """How long what a browser keeps meanwhile may be: it is a cookie."""
@@ -110,7 +105,8 @@ class Connecting:
         if made.auth.authorize_url is None or made.auth.type != "oauth2_refresh_token":
             raise Unusable("Its provider has no auth.authorize_url to ask a person at; create it with a credential.")
         flow = Flow.new()
-        kept = self._vault().seal(_kept(place, made, flow, self._clock() + AWAY_SECONDS), _ABOUT)["value"]
+        described: JsonObject = {"place": asdict(place), "made": _described(made)}
+        kept = away.kept(self._vault, _ABOUT, flow, self._clock(), described)
         if len(kept) > LONGEST_KEPT:
             raise Unusable("What describes it is too long to be connected from a browser; put it into a provider.")
         client = self._client(made)
@@ -127,7 +123,11 @@ class Connecting:
             NotConnected: no.
             StoreUnavailable: it can't be done now.
         """
-        place, made, flow = self._opened(kept, came.get("state", ""))
+        try:
+            flow, more = away.brought(self._vault, _ABOUT, kept, came.get("state", ""), self._clock())
+        except away.Stale:
+            raise NotConnected(Fault.STALE) from None
+        place, made = Place(**more["place"]), _made(more["made"])
         code = came.get("code", "")
         if "error" in came or not 0 < len(code) <= _LONGEST_CODE:
             raise NotConnected(Fault.DENIED)
@@ -162,21 +162,10 @@ class Connecting:
             tokens[name] = token
         return replace(made, credentials={**(made.credentials or {}), **tokens, "expires_at": lasting(asked_at, given)})
 
-    def _opened(self, kept: str | None, state: str) -> tuple[Place, Integration, Flow]:
-        try:
-            found: Any = self._vault().opened(kept or "", _ABOUT)
-        except (SecretUnreadable, SettingsError):
-            raise NotConnected(Fault.STALE) from None
-        flow = Flow(**found["flow"])
-        is_same = hmac.compare_digest(flow.state.encode(), state.encode("utf-8", "surrogatepass"))
-        if not is_same or found["until"] <= self._clock():
-            raise NotConnected(Fault.STALE)
-        return Place(**found["place"]), _made(found["made"]), flow
 
-
-def _kept(place: Place, made: Integration, flow: Flow, until: float) -> JsonObject:
+def _described(made: Integration) -> JsonObject:
     given = made.credentials or {}
-    described: JsonObject = {
+    return {
         "name": made.name,
         "provider": made.provider,
         "base_url": made.base_url,
@@ -185,7 +174,6 @@ def _kept(place: Place, made: Integration, flow: Flow, until: float) -> JsonObje
         "workflows": [*made.workflows],
         "credentials": {name: given[name] for name in ("client_id", "client_secret")},
     }
-    return {"place": asdict(place), "flow": asdict(flow), "made": described, "until": until}
 
 
 def _made(described: Mapping[str, Any]) -> Integration:

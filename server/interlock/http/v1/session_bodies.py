@@ -5,7 +5,7 @@ Law: everything comes from the events of the session's run, and from its row.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from interlock.http.v1.instance_bodies import About
@@ -67,36 +67,46 @@ def tasks_in(events: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, JsonVal
     """What has become of each task, by the events of a run in their order."""
     tasks: dict[str, dict[str, JsonValue]] = {}
     for event in events:
-        _fold(tasks, event)
+        path: Sequence[Any] = event.get("step_path") or ()
+        if event["event"] == "StepsWithdrawn" and not event.get("error"):
+            gone = [each[1] for each in event["step_paths"] if len(each) == 2]
+            tasks.update({name: {**tasks.get(name, {}), **_ended("withdrawn", event)} for name in gone})
+        elif len(path) == 2:
+            task = tasks.setdefault(str(path[1]), {})
+            task.update(_change(event, task))
     return tasks
 
 
-def _fold(tasks: dict[str, dict[str, JsonValue]], event: Mapping[str, Any]) -> None:  # noqa: C901
-    if event["event"] == "StepsWithdrawn":
-        for gone in event["step_paths"]:
-            if len(gone) == 2 and not event.get("error"):
-                tasks.setdefault(gone[1], {}).update(status="withdrawn", ended_at=event["created_at"])
-        return
-    path: Sequence[Any] = event.get("step_path") or ()
-    if len(path) != 2:
-        return
-    task, at = tasks.setdefault(str(path[1]), {}), event["created_at"]
-    match event["event"]:
-        case "StepPaused":
-            task["status"] = "waiting"
-        case "StepContinued":
-            task["status"] = "running"
-        case "StepCompleted":
-            task.update(status="completed", output=event.get("content"), ended_at=at)
-            task.update({"port": event["port"]} if event.get("port") else {})
-        case "StepSkipped":
-            task.update(status="skipped", reason=event["reason"], ended_at=at)
-        case "StepError":
-            error = {"code": event["error_type"], "message": event["error"]}
-            task.update(status="running" if event["will_retry"] else "failed", error=error)
-            task.update({} if event["will_retry"] else {"ended_at": at})
-        case name if name.endswith("ExecutionCompleted"):
-            task.update(status="completed", ended_at=at)
-        case name if name.endswith("Started"):
-            task["status"] = "running"
-            task.setdefault("started_at", at)
+def _change(event: Mapping[str, Any], task: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """What an event says of its task."""
+    name = event["event"]
+    if name in _CHANGES:
+        return _CHANGES[name](event)
+    if name.endswith("ExecutionCompleted"):
+        return _ended("completed", event)
+    if name.endswith("Started"):
+        return {"status": "running", "started_at": task.get("started_at", event["created_at"])}
+    return {}
+
+
+def _ended(status: str, event: Mapping[str, Any], **more: JsonValue) -> dict[str, JsonValue]:
+    return {"status": status, "ended_at": event["created_at"], **more}
+
+
+def _completed(event: Mapping[str, Any]) -> dict[str, JsonValue]:
+    port = {"port": event["port"]} if event.get("port") else {}
+    return _ended("completed", event, output=event.get("content"), **port)
+
+
+def _failed(event: Mapping[str, Any]) -> dict[str, JsonValue]:
+    error: JsonObject = {"code": event["error_type"], "message": event["error"]}
+    return {"status": "running", "error": error} if event["will_retry"] else _ended("failed", event, error=error)
+
+
+_CHANGES: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, JsonValue]]]] = {
+    "StepPaused": lambda _: {"status": "waiting"},
+    "StepContinued": lambda _: {"status": "running"},
+    "StepCompleted": _completed,
+    "StepSkipped": lambda event: _ended("skipped", event, reason=event["reason"]),
+    "StepError": _failed,
+}

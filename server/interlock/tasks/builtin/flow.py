@@ -31,11 +31,10 @@ class Map(Inputs):
     """The same for each item of a list."""
 
     items: list[Any] = Field(title="Items", description="The list.")
-    graph: str | JsonObject = Field(
+    graph: JsonObject = Field(
         title="For each",
-        description="A graph: its name, or one that is written here. It has an item as `input.item`, and its place in "
-        "the list as `input.index`.",
-        json_schema_extra=marked(fixed=True, form="json", of="graphs"),
+        description="A graph. It has an item as `input.item`, and its place in the list as `input.index`.",
+        json_schema_extra=marked(fixed=True, form="json"),
     )
     at_once: int = Field(
         10,
@@ -58,19 +57,6 @@ class Set(Inputs):
     """Values for later tasks."""
 
     values: dict[str, Any] = Field(title="Values", description="What the task gives, by name.")
-
-
-class RunWorkflow(Inputs):
-    """Another workflow, as a part of this one."""
-
-    workflow: str = Field(
-        title="Workflow",
-        description="Its name: one in Python, a state machine, or a graph.",
-        min_length=1,
-        max_length=128,
-        json_schema_extra=marked(fixed=True, of="workflows"),
-    )
-    input: Any = Field(None, title="Input", description="The message that it begins with.")
 
 
 class WaitForSignal(Inputs):
@@ -138,16 +124,6 @@ FLOW: Final = (
         icon="equal",
         input=Set,
         output_schema={"type": "object", "description": "The values."},
-    ),
-    TaskType(
-        name="workflow",
-        title="Workflow",
-        description="Runs another workflow as a part of this one.",
-        category="flow",
-        kind="flow",
-        icon="workflow",
-        input=RunWorkflow,
-        output_schema={"description": "What that workflow comes to."},
     ),
     TaskType(
         name="signal",
