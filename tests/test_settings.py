@@ -62,6 +62,7 @@ DEFAULTS: dict[str, Any] = {
     "limit_reads": "1000/minute",
     "limit_writes": "100/minute",
     "limit_creations": "50/minute",
+    "limit_sessions": "60000/minute",
     "limit_sign_ins": "60/minute",
     "limit_webhooks": "1000/minute",
     "max_concurrent_runs": 1_000,

@@ -423,6 +423,7 @@ class Interlock:
             Budget.READS: settings.limit_reads,
             Budget.WRITES: settings.limit_writes,
             Budget.CREATIONS: settings.limit_creations,
+            Budget.SESSIONS: settings.limit_sessions,
         }
         shared = None
         sign_ins, webhooks = settings.limit_sign_ins, settings.limit_webhooks

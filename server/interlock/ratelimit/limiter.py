@@ -34,6 +34,8 @@ class Budget(StrEnum):
     READS = "reads"
     WRITES = "writes"
     CREATIONS = "creations"
+    SESSIONS = "sessions"
+    """Of graphs: each that is begun, also each line of a batch."""
 
 
 @dataclass(frozen=True, slots=True)

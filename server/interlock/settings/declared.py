@@ -273,6 +273,7 @@ class Declared(BaseSettings):
     )
     limit_writes: str = setting("100/minute", "The same for what changes something, but for new instances.", LIMIT)
     limit_creations: str = setting("50/minute", "The same for new instances.", LIMIT)
+    limit_sessions: str = setting("60000/minute", "The same for sessions of graphs.", LIMIT)
     limit_sign_ins: str = setting(
         "60/minute", "How often an address may sign in, or refresh or revoke a token, on all nodes together.", LIMIT
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 from openapi_spec_validator import validate
+from tests.http.v1.conftest import TOKENS
 from tests.support.api_v1 import Api, api, data_of, error_of
-from tests.support.live import Live, eventually
+from tests.support.live import Live, eventually, live_server
 
 READER = "token-reader"
 
@@ -170,6 +172,20 @@ async def test_active_graph_is_a_workflow_like_any_other_on_the_socket(machine_l
         await talk.send(action="start-workflow", workflow_id="live", message={"A.values": {"n": 3}}, request_id="1")
         last = (await talk.until("WorkflowCompleted"))[-1]
         assert last["content"] == {"C": {"a": 3, "b": 2}}
+
+
+async def test_sessions_have_a_limit_of_their_own_of_which_each_line_of_a_batch_takes_one(tmp_path: Path) -> None:
+    limits = {"limit_sessions": "4/minute", "limit_creations": "1/minute"}
+    with live_server([], data_dir=tmp_path, tokens=json.dumps(TOKENS), **limits) as small:
+        async with api(small) as alice:
+            await active(alice, {"name": "one", "tasks": [gives("A", n=1)]})
+            assert [(await alice.post("/graphs/one/run", {}))["status"] for _ in range(2)] == ["completed"] * 2
+            headers = {"Content-Type": "application/x-ndjson"}
+            answer = await alice.client.post("/graphs/one/run/batch", content=b"{}\n" * 4, headers=headers)
+            lines = [json.loads(line) for line in answer.text.splitlines()]
+            assert sorted(line["status"] for line in lines) == [200, 200, 429, 429]
+            assert {line["error"]["code"] for line in lines if "error" in line} == {"rate_limited"}
+            assert await alice.refused("POST", "/graphs/one/run", {}) == (429, "rate_limited")
 
 
 async def test_batch_runs_a_session_for_each_line_and_once_for_its_key(machine_live: Live) -> None:

@@ -3,6 +3,7 @@
 Laws:
 - Each line is a session of its own, with a key of its own: that of the request, and the number of the line.
 - Only so many lines are under way at once; while they are, no more of the request is read.
+- Each line counts as a session in the limits; one over them is refused, and the others aren't.
 - What was read is run, also if the caller leaves; what wasn't isn't.
 
 Source: `docs/graphs.md`, "Many at once".
@@ -26,6 +27,7 @@ from interlock.http.v1.bodies import MAX_INPUT_BYTES
 from interlock.http.v1.errors import ApiError, Code, refused
 from interlock.http.v1.graph_work import MAX_WAIT, Sessions, as_executor
 from interlock.http.v1.instance_work import Waiting
+from interlock.ratelimit.limiter import Budget
 from interlock.services import Services
 from interlock_protocol.errors import Refusal
 from interlock_protocol.types import JsonObject
@@ -93,12 +95,25 @@ class Batch:
 
     async def _answered(self, follows: RunRequest, number: int, line: bytes) -> JsonObject:
         try:
+            await self._spend(number)
             told, status = await self._sessions.of_line(follows, self._waiting, self._name, number, _values(line))
             return {"line": number, "status": status, "data": told}
         except ApiError as error:
             return _refusal(number, error)
         except Refusal as refusal:
             return _refusal(number, refused(refusal))
+
+    async def _spend(self, number: int) -> None:
+        """Count a line as a session; the first was counted with the request.
+
+        Raises:
+            Refusal: `rate_limited`.
+        """
+        if number == 1:
+            return
+        spent = await self._services.rate_limits.spend(Budget.SESSIONS, self._waiting.principal.person)
+        if spent is not None and spent.refusal is not None:
+            raise spent.refusal
 
 
 class Lines(StreamingResponse):

@@ -116,7 +116,7 @@ def make_graphs_router(services: Callable[[], Services], streams: Streams, sessi
     router, graphs = APIRouter(tags=["graphs"]), _Graphs(services)
     reader = Annotated[Principal, Depends(caller(services, Verb.READ_DEFINITIONS, Budget.READS))]
     writer = Annotated[Principal, Depends(caller(services, Verb.WRITE_DEFINITIONS, Budget.WRITES))]
-    runner = Annotated[Principal, Depends(caller(services, Verb.RUN_GRAPHS, Budget.CREATIONS, keeps=False))]
+    runner = Annotated[Principal, Depends(caller(services, Verb.RUN_GRAPHS, Budget.SESSIONS, keeps=False))]
     asker = Annotated[Principal, Depends(caller(services, Verb.RUN_GRAPHS, Budget.READS))]
     canceller = Annotated[Principal, Depends(caller(services, Verb.RUN_GRAPHS, Budget.WRITES))]
     _add_sessions(router, sessions, asker, canceller)
