@@ -12,6 +12,7 @@ from tests.workflow.random_runs import Pick, answer_to
 from tests.workflow.simulation import Event, Simulation, who
 
 from interlock import Step
+from interlock.workflow.containers.registry import CONTAINERS
 from interlock.workflow.decide.decide import continued, decide, expired, next_timer
 from interlock.workflow.decide.decided import Decided
 from interlock.workflow.declare.nodes import Workflow
@@ -318,11 +319,15 @@ def assert_order_within_a_step(run: Simulation) -> None:
         stage[key] = now
 
 
+_ENDS = {"StepCompleted", "StepSkipped", *(each.ENDED for each in CONTAINERS if each.ENDED)}
+"""What ends a node."""
+
+
 def assert_results_are_told_once(run: Simulation) -> None:
     """Each pause tells what ended since the one before."""
     since: list[Any] = []
     for event in run.events:
-        if event["event"] in ("StepCompleted", "StepSkipped") or event["event"].endswith("ExecutionCompleted"):
+        if event["event"] in _ENDS:
             since.append(event["step_path"])
         if event["event"] == "WorkflowRunOutput":
             assert [each["step_path"] for each in event["step_results"]] == since

@@ -23,6 +23,7 @@ from uvicorn.config import LOGGING_CONFIG
 
 from interlock.app import Interlock, app_of, listed
 from interlock.auth.tokens import authenticator_from
+from interlock.definitions.port import Definitions
 from interlock.process.banner import banner
 from interlock.process.connections import Connection, Connections
 from interlock.process.logs import configure_logging
@@ -32,6 +33,7 @@ from interlock.process.startup_errors import REASONS, why_not
 from interlock.settings import Settings
 from interlock.socket.endpoint import SOCKET_PATH
 from interlock.socket.transport import WebSocketTransport
+from interlock.store.port import StoreUnavailable
 from interlock.workflow.declare.nodes import Workflow
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 
@@ -146,6 +148,14 @@ async def check_address(settings: Settings) -> None:
     await probe.wait_closed()
 
 
+async def named(definitions: Definitions) -> tuple[str, ...]:
+    """The workflows that the banner names: none while the store is away, which must not end the server."""
+    try:
+        return tuple(each.id for each in await definitions.served(DEFAULT_ACCOUNT))
+    except StoreUnavailable:
+        return ()
+
+
 class _Server(uvicorn.Server):
     """A uvicorn server that prints the banner when it listens, and closes sockets with 4503 before it shuts down."""
 
@@ -162,7 +172,7 @@ class _Server(uvicorn.Server):
         if self.started:
             self._connections.check()
             port = self.servers[0].sockets[0].getsockname()[1]
-            workflows = tuple(each.id for each in await self._interlock.services().definitions.served(DEFAULT_ACCOUNT))
+            workflows = await named(self._interlock.services().definitions)
             print(banner(workflows, self._interlock.settings, port, self._token), flush=True)  # noqa: T201
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
