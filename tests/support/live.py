@@ -304,12 +304,16 @@ class Talk:
     async def until(self, *names: str, seconds: float = PATIENCE, **fields: Any) -> list[Message]:
         """What comes, up to and including the first message of one of these names that has these fields."""
         messages: list[Message] = []
-        async with asyncio.timeout(seconds):
-            while True:
-                message = await self.next(seconds)
-                messages.append(message)
-                if message["event"] in names and fields.items() <= message.items():
-                    return messages
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    message = await self.next(seconds)
+                    messages.append(message)
+                    if message["event"] in names and fields.items() <= message.items():
+                        return messages
+        except TimeoutError as error:
+            error.add_note(f"Waited for {names} {fields}; the last that was heard: {self.heard[-12:]}")
+            raise
 
     async def until_end(self, run_id: str | None = None) -> list[Message]:
         """What comes until a run has ended."""
